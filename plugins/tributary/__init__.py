@@ -1,0 +1,1 @@
+"""Tributary: every sales and marketing channel flows into one warehouse."""

@@ -1,0 +1,88 @@
+"""What a channel declares about itself: its streams, how they are read, and what a changed record touches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One vendor record: its key, its two times, and its bytes exactly as the vendor sent them."""
+
+    record_id: str
+    event_at: datetime
+    updated_at: datetime
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that its declaration cannot accept, kept whole, with the reason a person can act on."""
+
+    record_id: str | None
+    reason: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one request brought. Children belong to the page's records; their ids are `<parent id>/<child id>`."""
+
+    records: Sequence[Record]
+    rejects: Sequence[Reject] = ()
+    children: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+
+
+# A reader takes the channel's API client and a half-open window [start, end), and yields pages.
+Reader = Callable[[Any, datetime, datetime], Iterator[Page]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A collection of vendor records that lands in one raw table."""
+
+    name: str
+    changed: Reader
+    """Reads by the vendor's change time: what a sync asks for."""
+    happened: Reader
+    """Reads by business time: what a backfill asks for."""
+    cursor: str
+    """The vendor's field that `changed` filters on, for people who read the declaration."""
+    slice_length: timedelta
+    """The widest window that one transaction moves."""
+    look_back: timedelta
+    """How far before the checkpoint a sync starts again, because vendors index late."""
+    sla: timedelta
+    """How old the horizon of the last successful sync may be before the stream counts as stale."""
+    budget: str
+    """The rate-budget group that the stream's requests draw from."""
+    write: Literal["upsert"] = "upsert"
+    children: tuple[str, ...] = ()
+    """Collections with a time of their own, replaced together with their parent."""
+    identities: Mapping[str, str] = field(default_factory=dict)
+    """Kind of identity -> SQL expression over `payload`: rows that share one are recomputed together, and indexed."""
+    max_dead_letter_rate: float = 0.01
+    """Above this share of unacceptable records the sync fails, after the good ones landed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """A vendor: how to reach it, when, and what it gives."""
+
+    name: str
+    conn_type: str
+    hook: str
+    """Dotted path of the Airflow hook; a string, so that declarations stay free of Airflow."""
+    schedule: str
+    pool: str
+    streams: tuple[Stream, ...]
+
+    def stream(self, name: str) -> Stream:
+        """The stream of that name."""
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        raise LookupError(f"channel {self.name!r} has no stream {name!r}; it has {[s.name for s in self.streams]}")
