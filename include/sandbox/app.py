@@ -1,0 +1,43 @@
+"""The sandbox as one ASGI app: `uvicorn --app-dir include sandbox.app:app`.
+
+The environment says how it starts: SANDBOX_STATE, SANDBOX_SEED, SANDBOX_START, SANDBOX_NOW, SANDBOX_RESTORE_RATE.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from sandbox.admin import Admin
+from sandbox.faults import Fault, Faults
+from sandbox.shopify.routes import Shopify
+from sandbox.shopify.schema import admin_schema
+from sandbox.slack import Slack
+from sandbox.world import Settings, World
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+
+def create_app(settings: Settings) -> Starlette:
+    """A sandbox of its own; a process may hold several."""
+    admin_schema()
+    world = World(settings)
+    shopify, slack = Shopify(world, settings), Slack(world)
+    faults: list[Fault] = []
+    admin = Admin(world, shopify, slack, faults)
+    routes = [*admin.routes(), *shopify.routes(), *slack.routes()]
+    return Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults)])
+
+
+@cache
+def _from_environment() -> Starlette:
+    return create_app(Settings.from_environment())
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """What the server runs, made on first use so that importing `create_app` builds no world."""
+    await _from_environment()(scope, receive, send)
