@@ -1,0 +1,185 @@
+"""Sends requests that may be repeated, and either returns a whole answer or says clearly why not."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+from tributary.http.errors import AuthError, BrokenResponse, HttpError, RateLimited, RequestRefused, VendorUnavailable
+from tributary.http.retry import RetryPolicy, retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tributary.http.budget import Budget
+    from tributary.http.redaction import Redactor
+
+T = TypeVar("T")
+
+CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """Seconds: to connect, between two bytes, and for one whole answer however slowly it drips."""
+
+    connect: float = 10.0
+    read: float = 60.0
+    total: float = 180.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent; headers and body may hold credentials and never show."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Response:
+    """A complete answer with a good status, and the words for where it came from."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    where: str
+
+
+class HttpClient:
+    """A connection pool, a retry policy, rate budgets and a redactor, composed.
+
+    `remedies` says, by HTTP status, what a person should do about this vendor's refusals.
+    """
+
+    def __init__(
+        self,
+        *,
+        redact: Redactor,
+        budgets: Mapping[str, Budget],
+        remedies: Mapping[int, str] | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.redact = redact
+        self.budgets = budgets
+        self._remedies = remedies or {}
+        self._timeouts = timeouts or Timeouts()
+        self._retry = retry or RetryPolicy()
+        self._clock = clock
+        self._sleep = sleep
+        self._now = now
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=8, max_retries=0))
+
+    def send(self, request: Request, read: Callable[[Response], T], *, budget: str, cost: float = 1.0) -> T:
+        """Returns what `read` makes of the answer.
+
+        `read` runs inside the retry loop: it raises `BrokenResponse` or `RateLimited` for what only the body tells.
+        """
+        result: T = self._retry.retrying(self._sleep)(self._attempt, request, read, budget, cost)
+        return result
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._session.close()
+
+    def _attempt(self, request: Request, read: Callable[[Response], T], budget: str, cost: float) -> T:
+        self.budgets[budget].take(cost)
+        try:
+            return read(self._exchange(request))
+        except HttpError as error:
+            error.args = (self.redact(str(error)),)
+            raise
+
+    def _exchange(self, request: Request) -> Response:
+        where = f"{request.method} {self.redact(request.url)}"
+        limits = self._timeouts
+        deadline = self._clock() + limits.total
+        try:
+            answer = self._session.request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                data=request.body,
+                timeout=(limits.connect, limits.read),
+                stream=True,
+                # Only `Authorization` is dropped on a redirect to another host; vendors' own token headers are not.
+                allow_redirects=False,
+            )
+        except (requests.Timeout, requests.ConnectionError) as error:
+            raise self._unreachable(error, where) from None
+        except requests.RequestException as error:
+            raise RequestRefused(f"The request cannot be sent: {type(error).__name__}: {error}", where=where) from None
+        with answer:
+            if request_id := answer.headers.get("X-Request-Id"):
+                where = f"{where}, request id {request_id}"
+            try:
+                body = self._body(answer, deadline, where)
+            except (urllib3.exceptions.TimeoutError, TimeoutError):
+                raise VendorUnavailable(f"The answer stalled for {limits.read:g} s", where=where) from None
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                what = f"The answer broke off or is garbled: {type(error).__name__}"
+                raise BrokenResponse(what, where=where) from None
+        self._classify(answer.status_code, answer.headers, body, where)
+        return Response(answer.headers, body, where)
+
+    def _body(self, answer: requests.Response, deadline: float, where: str) -> bytes:
+        # read1 returns with what one receive brought; a plain read would wait for the whole chunk, drip by drip.
+        chunks = []
+        while chunk := answer.raw.read1(CHUNK, decode_content=True):
+            chunks.append(chunk)
+            if self._clock() > deadline:
+                what = f"The answer was not complete after {self._timeouts.total:g} s"
+                raise VendorUnavailable(what, where=where)
+        return b"".join(chunks)
+
+    def _unreachable(self, error: requests.RequestException, where: str) -> VendorUnavailable:
+        if isinstance(error, requests.ConnectTimeout):
+            what = f"No connection within {self._timeouts.connect:g} s"
+        elif isinstance(error, requests.Timeout):
+            what = f"No answer within {self._timeouts.read:g} s"
+        elif isinstance(error, requests.exceptions.SSLError):
+            what = "No secure connection: the certificate was not accepted"
+        else:
+            what = f"No connection: {_innermost(error)}"
+        return VendorUnavailable(what, where=where, remedy="Check the host name and the network.")
+
+    def _classify(self, status: int, headers: Mapping[str, str], body: bytes, where: str) -> None:
+        if status < 300:
+            return
+        what = f"HTTP {status}: {self.redact.body(body) or 'no body'}"
+        remedy = self._remedies.get(status, "")
+        if status == 429:
+            seconds = retry_after(headers, self._now)
+            raise RateLimited(what, where=where, remedy=remedy or self._retry.told(seconds), retry_after=seconds)
+        if status >= 500 or status == 408:
+            seconds = retry_after(headers, self._now)
+            raise VendorUnavailable(what, where=where, remedy=remedy or self._retry.told(seconds), retry_after=seconds)
+        if status in (401, 403):
+            raise AuthError(what, where=where, remedy=remedy or "Check the connection's credentials and permissions.")
+        if status < 400:
+            target = headers.get("Location", "nowhere")
+            remedy = remedy or f"It redirects to {target}; name the final host in the connection."
+        raise RequestRefused(what, where=where, remedy=remedy)
+
+
+def _innermost(error: BaseException) -> str:
+    """The reason at the bottom of nested connection errors, as the operating system or the peer put it."""
+    reason = error
+    while (inner := getattr(reason, "reason", None) or next(iter(reason.args), None)) is not None:
+        if not isinstance(inner, BaseException):
+            break
+        reason = inner
+    return f"{type(reason).__name__}: {reason}"

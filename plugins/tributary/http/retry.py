@@ -1,0 +1,110 @@
+"""When to ask again, and how long to wait before."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import tenacity
+
+from tributary.http.errors import Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """Exponential back-off with full jitter; a wait that the vendor asks for is honoured up to a limit."""
+
+    attempts: int = 6
+    base: float = 1.0
+    longest_back_off: float = 60.0
+    longest_retry_after: float = 300.0
+    """A vendor that asks for more (a daily quota, say) is left alone: the task fails and tries again later."""
+
+    def retrying(self, sleep: Callable[[float], None]) -> tenacity.Retrying:
+        """The loop that calls a function until it succeeds or asking again is pointless."""
+        jitter = tenacity.wait_random_exponential(multiplier=self.base, max=self.longest_back_off)
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            asked = getattr(_error(state), "retry_after", None)
+            # Everyone is told the same moment, so those who obey must not all come back at it.
+            return jitter(state) if asked is None else asked + min(jitter(state), self.base)
+
+        return tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.attempts),
+            wait=wait,
+            retry=tenacity.retry_if_exception(self._may_help),
+            sleep=sleep,
+            before_sleep=self._announce,
+            retry_error_callback=self._give_up,
+            reraise=True,
+        )
+
+    def told(self, seconds: float | None) -> str:
+        """What a person should know about a wait that the vendor asked for."""
+        if seconds is None:
+            return ""
+        if seconds <= self.longest_retry_after:
+            return f"It asks to wait {seconds:.0f} s."
+        limit = f"{self.longest_retry_after:.0f} s"
+        return f"It asks to wait {seconds:.0f} s, longer than the {limit} a task stays for it; run it again then."
+
+    def _may_help(self, error: BaseException) -> bool:
+        if not isinstance(error, Transient):
+            return False
+        return error.retry_after is None or error.retry_after <= self.longest_retry_after
+
+    def _announce(self, state: tenacity.RetryCallState) -> None:
+        log.warning(
+            "%s Attempt %d of %d; next in %.1f s",
+            _error(state),
+            state.attempt_number,
+            self.attempts,
+            state.upcoming_sleep,
+        )
+
+    def _give_up(self, state: tenacity.RetryCallState) -> None:
+        error = _error(state)
+        error.args = (f"{error} Given up after {state.attempt_number} attempts.",)
+        raise error
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException:
+    error = state.outcome.exception() if state.outcome else None
+    if error is None:
+        raise RuntimeError("a retry is only ever considered after an exception")
+    return error
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+    """Seconds to wait by `Retry-After`, given in seconds or as an HTTP date; None when absent or unreadable.
+
+    A date is compared with the answer's own `Date`, so that a wrong clock on either side does not matter.
+    """
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        until, sent = _http_date(value), _http_date(headers.get("Date"))
+        if until is None:
+            return None
+        seconds = (until - (sent or now())).total_seconds()
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,79 @@
+"""The scripted vendor, fake time, and clients that use them."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.http.scripted_vendor import FakeTime, MakeClient, Vendor
+from tributary.http import Budget, HttpClient, Redactor, RetryPolicy, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    """A vendor on a free port."""
+    stage = Vendor()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            stage.play(self)
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Keeps quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    stage.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield stage
+    stage.released.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    """Time under the test's control."""
+    return FakeTime()
+
+
+@pytest.fixture
+def make_client(time: FakeTime) -> Iterator[MakeClient]:
+    """Clients that never really wait, closed at the end."""
+    made: list[HttpClient] = []
+
+    def make(
+        *secrets: str,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        budget: Budget | None = None,
+        remedies: dict[int, str] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> HttpClient:
+        client = HttpClient(
+            redact=Redactor(secrets),
+            budgets={"any": budget or Budget(rate=1e9, capacity=1e9, clock=time.clock, sleep=time.sleep)},
+            remedies=remedies,
+            timeouts=timeouts or Timeouts(connect=5, read=5, total=5),
+            retry=retry,
+            clock=clock or time.clock,
+            sleep=time.sleep,
+        )
+        made.append(client)
+        return client
+
+    yield make
+    for client in made:
+        client.close()

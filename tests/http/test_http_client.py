@@ -1,0 +1,227 @@
+"""The client over real HTTP: what is asked again, what never, and that nothing outlasts its time-out."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.http.scripted_vendor import FakeTime, MakeClient, Vendor, answer, cut, hang_up
+from tributary.http import (
+    AuthError,
+    BrokenResponse,
+    Budget,
+    HttpClient,
+    HttpError,
+    RateLimited,
+    Request,
+    RequestRefused,
+    Response,
+    RetryPolicy,
+    Timeouts,
+    VendorUnavailable,
+)
+
+if TYPE_CHECKING:
+    from http.server import BaseHTTPRequestHandler
+
+
+def as_json(response: Response) -> Any:
+    try:
+        return json.loads(response.body)
+    except json.JSONDecodeError:
+        raise BrokenResponse("not whole JSON", where=response.where) from None
+
+
+def get(client: HttpClient, vendor: Vendor, path: str = "/orders") -> Any:
+    return client.send(Request("GET", vendor.url + path), as_json, budget="any")
+
+
+def test_sends_what_it_is_told_and_reads_the_answer(vendor: Vendor, make_client: MakeClient) -> None:
+    vendor.will(answer(body=b'{"orders": 3}'))
+    request = Request("POST", f"{vendor.url}/graphql", {"X-Token": "t"}, b'{"query": "q"}')
+    assert make_client().send(request, as_json, budget="any") == {"orders": 3}
+    path, headers, body = vendor.requests[0]
+    assert (path, headers["X-Token"], body) == ("/graphql", "t", b'{"query": "q"}')
+
+
+def test_one_connection_serves_many_requests(vendor: Vendor, make_client: MakeClient) -> None:
+    client = make_client()
+    for _ in range(5):
+        get(client, vendor)
+    assert len(vendor.requests) == 5
+    assert len(vendor.connections) == 1
+
+
+def test_a_compressed_answer_is_unpacked(vendor: Vendor, make_client: MakeClient) -> None:
+    whole = json.dumps(list(range(50_000))).encode()
+    vendor.will(answer(body=gzip.compress(whole), Content_Encoding="gzip"))
+    assert get(make_client(), vendor) == list(range(50_000))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answer(429),
+        answer(500),
+        answer(503),
+        answer(408),
+        hang_up,
+        cut(b'{"orders"', 100),
+        answer(body=b'{"orders": [1, 2'),
+        answer(body=b"<html>Please wait</html>", Content_Type="text/html"),
+        answer(body=b"no gzip", Content_Encoding="gzip"),
+    ],
+    ids=["429", "500", "503", "408", "hang-up", "cut", "truncated", "html", "garbled"],
+)
+def test_what_may_pass_is_asked_again(fault: Any, vendor: Vendor, make_client: MakeClient, time: FakeTime) -> None:
+    vendor.will(fault, fault, answer(body=b'"well"'))
+    assert get(make_client(), vendor) == "well"
+    assert len(vendor.requests) == 3
+    assert len(time.slept) == 2
+
+
+def test_a_body_cut_within_a_chunk_is_asked_again(vendor: Vendor, make_client: MakeClient) -> None:
+    def chunked(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b'5\r\n{"a":\r\n')
+        handler.close_connection = True
+
+    vendor.will(chunked, answer(body=b'"well"'))
+    assert get(make_client(), vendor) == "well"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, AuthError), (403, AuthError), (400, RequestRefused), (404, RequestRefused), (422, RequestRefused)],
+)
+def test_what_a_person_must_change_is_asked_once(
+    status: int, error: type[HttpError], vendor: Vendor, make_client: MakeClient, time: FakeTime
+) -> None:
+    vendor.will(answer(status, b'{"error": "no such field"}', X_Request_Id="abc-123"))
+    with pytest.raises(error) as caught:
+        get(make_client(remedies={status: "Do this."}), vendor)
+    assert len(vendor.requests) == 1
+    assert time.slept == []
+    message = str(caught.value)
+    for part in (
+        f"HTTP {status}",
+        "no such field",
+        "GET http://127.0.0.1",
+        "/orders",
+        "request id abc-123",
+        "Do this.",
+    ):
+        assert part in message
+
+
+def test_it_gives_up_and_says_after_how_many_attempts(vendor: Vendor, make_client: MakeClient, time: FakeTime) -> None:
+    vendor.will(answer(502, b"bad gateway"))
+    with pytest.raises(VendorUnavailable, match=r"HTTP 502: bad gateway .* Given up after 4 attempts\."):
+        get(make_client(retry=RetryPolicy(attempts=4)), vendor)
+    assert len(vendor.requests) == 4
+    assert len(time.slept) == 3
+
+
+def test_retry_after_is_honoured(vendor: Vendor, make_client: MakeClient, time: FakeTime) -> None:
+    vendor.will(answer(429, Retry_After="17"), answer(503, Retry_After="40"), answer())
+    get(make_client(), vendor)
+    assert 17 <= time.slept[0] <= 18
+    assert 40 <= time.slept[1] <= 41
+
+
+def test_a_wait_that_is_too_long_fails_at_once_and_says_so(
+    vendor: Vendor, make_client: MakeClient, time: FakeTime
+) -> None:
+    vendor.will(answer(429, b"daily quota", Retry_After="7200"))
+    with pytest.raises(RateLimited, match=r"daily quota .* asks to wait 7200 s, longer than the 300 s") as caught:
+        get(make_client(), vendor)
+    assert caught.value.retry_after == 7200
+    assert time.slept == []
+
+
+def test_back_off_grows_and_has_full_jitter(vendor: Vendor, make_client: MakeClient, time: FakeTime) -> None:
+    vendor.will(answer(500))
+    client = make_client(retry=RetryPolicy(attempts=8, base=2.0, longest_back_off=20.0))
+    rounds = []
+    for _ in range(30):
+        time.slept.clear()
+        with pytest.raises(VendorUnavailable):
+            get(client, vendor)
+        rounds.append(list(time.slept))
+    for waits, ceiling in zip(zip(*rounds, strict=True), (2, 4, 8, 16, 20, 20, 20), strict=True):
+        assert all(0 <= wait <= ceiling for wait in waits)
+        assert min(waits) < ceiling / 3, "full jitter reaches down to nothing"
+        assert max(waits) > ceiling * 2 / 3
+
+
+def test_a_slow_drip_does_not_outlast_the_total(vendor: Vendor, make_client: MakeClient) -> None:
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+        vendor.released.wait(10)
+
+    ticks = itertools.count(step=100)
+    limits = Timeouts(connect=5, read=10, total=50)
+    client = make_client(timeouts=limits, retry=RetryPolicy(attempts=1), clock=lambda: next(ticks))
+    vendor.will(drip)
+    with pytest.raises(VendorUnavailable, match="not complete after 50 s"):
+        get(client, vendor)
+
+
+def test_silence_ends_at_the_read_time_out(vendor: Vendor, make_client: MakeClient) -> None:
+    def nothing(_: BaseHTTPRequestHandler) -> None:
+        vendor.released.wait(10)
+
+    def half(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "10")
+        handler.end_headers()
+        handler.wfile.write(b"12345")
+        handler.wfile.flush()
+        vendor.released.wait(10)
+
+    client = make_client(timeouts=Timeouts(connect=5, read=0.05, total=5), retry=RetryPolicy(attempts=1))
+    vendor.will(nothing, half)
+    with pytest.raises(VendorUnavailable, match=r"No answer within 0.05 s"):
+        get(client, vendor)
+    with pytest.raises(VendorUnavailable, match=r"stalled for 0.05 s"):
+        get(client, vendor)
+
+
+def test_no_one_there_names_the_reason_and_the_remedy(make_client: MakeClient) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    client = make_client(retry=RetryPolicy(attempts=1))
+    with pytest.raises(VendorUnavailable, match=r"No connection: .*refused.*Check the host name") as caught:
+        client.send(Request("GET", f"http://127.0.0.1:{port}/orders"), as_json, budget="any")
+    assert str(port) in str(caught.value)
+
+
+def test_a_redirect_is_not_followed_with_the_token(vendor: Vendor, make_client: MakeClient) -> None:
+    vendor.will(answer(302, Location="http://elsewhere.test/login?state=s"))
+    with pytest.raises(RequestRefused, match=r"redirects to http://elsewhere.test/login\?\*\*\*"):
+        get(make_client(), vendor)
+    assert len(vendor.requests) == 1
+
+
+def test_an_address_that_cannot_be_is_refused(make_client: MakeClient) -> None:
+    with pytest.raises(RequestRefused, match="cannot be sent"):
+        make_client().send(Request("GET", "my-shop"), as_json, budget="any")
+
+
+def test_every_attempt_draws_from_the_budget(vendor: Vendor, make_client: MakeClient, time: FakeTime) -> None:
+    budget = Budget(rate=1, capacity=1, clock=time.clock, sleep=time.sleep)
+    vendor.will(answer(429, Retry_After="0"), answer())
+    client = make_client(budget=budget, retry=RetryPolicy(base=0.0))
+    get(client, vendor)
+    assert sum(time.slept) == pytest.approx(1.0)
