@@ -1,0 +1,20 @@
+"""The one list of channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tributary.channels.shopify.streams import SHOPIFY
+
+if TYPE_CHECKING:
+    from tributary.declaration import Channel
+
+CHANNELS: tuple[Channel, ...] = (SHOPIFY,)
+
+
+def channel(name: str) -> Channel:
+    """The channel of that name."""
+    for candidate in CHANNELS:
+        if candidate.name == name:
+            return candidate
+    raise LookupError(f"there is no channel {name!r}; there are {[c.name for c in CHANNELS]}")

@@ -1,0 +1,155 @@
+"""Shopify's Admin GraphQL API: one request, its cost, its errors."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from tributary.channels.payloads import neutralised, refusal, slices
+from tributary.channels.shopify.refusals import GraphQLError, refused
+from tributary.http import AuthError, BrokenResponse, Budget, HttpClient, Request, RequestRefused, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tributary.channels.shopify.token import TokenSource
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+API_VERSION = "2026-10"
+DOCUMENT = "\n".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.graphql")))
+
+
+def budgets() -> dict[str, Budget]:
+    """The budget of a standard plan; every answer says how much the shop really has."""
+    return {"graphql": Budget(rate=100, capacity=2000)}
+
+
+class _Throttle(msgspec.Struct, rename="camel"):
+    maximum_available: float
+    currently_available: float
+    restore_rate: float
+
+
+class _Cost(msgspec.Struct, rename="camel"):
+    throttle_status: _Throttle
+    requested_query_cost: float = 0.0
+
+
+class _Extensions(msgspec.Struct):
+    cost: _Cost | None = None
+
+
+class _Envelope(msgspec.Struct):
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    errors: list[GraphQLError] | str | None = None
+    extensions: _Extensions | None = None
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The `data` of one answer, beside the bytes it came in."""
+
+    flaw: str | None
+    """Why jsonb would refuse something in it, if so; `clean` is then the body without that, else the body itself."""
+    data: msgspec.Raw = field(repr=False)
+    clean: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+    where: str
+
+    def read(self, decoder: msgspec.json.Decoder[T]) -> T:
+        """The data in the shape that the query asked for."""
+        try:
+            return decoder.decode(self.data)
+        except msgspec.DecodeError as error:
+            raise BrokenResponse(f"The answer does not fit the query: {error}", where=self.where) from None
+
+    def slices(self, values: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+        """The vendor's own bytes of values that were read from the data, in their order."""
+        return slices(self.body, self.clean, values)
+
+
+class ShopifyApi:
+    """Runs the operations of this folder's .graphql files against one shop."""
+
+    def __init__(self, client: HttpClient, base_url: str, token: TokenSource, version: str = API_VERSION) -> None:
+        self._client = client
+        self._url = f"{base_url}/admin/api/{version}/graphql.json"
+        self._token = token
+        self._costs: dict[str, float] = {}
+        self.version = version
+        self.served_version = version
+        """The version that the last answer came from: an expired one falls forward silently."""
+
+    def execute(self, operation: str, variables: Mapping[str, object] | None = None) -> Answer:
+        """Runs the named operation; a token that was refused is renewed once where that is possible."""
+        try:
+            return self._send(operation, variables or {})
+        except AuthError:
+            if not self._token.renew():
+                raise
+            return self._send(operation, variables or {})
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._client.close()
+
+    def _send(self, operation: str, variables: Mapping[str, object]) -> Answer:
+        body = msgspec.json.encode({"query": DOCUMENT, "operationName": operation, "variables": variables})
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "X-Shopify-Access-Token": self._token.value(),
+        }
+        request = Request("POST", self._url, headers, body)
+        # Shopify wants the whole requested cost to be available; it says how much that was in each answer.
+        cost = self._costs.get(operation, 0.0)
+        return self._client.send(request, lambda response: self._read(operation, response), budget="graphql", cost=cost)
+
+    def _read(self, operation: str, response: Response) -> Answer:
+        flaw = refusal(response.body)
+        clean = neutralised(response.body) if flaw else response.body
+        try:
+            envelope = _ENVELOPE.decode(clean)
+        except msgspec.ValidationError as error:
+            raise RequestRefused(f"The answer is not GraphQL: {error}", where=response.where) from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            excerpt = self._client.redact.body(response.body)
+            raise BrokenResponse(f"The answer is not whole JSON: {excerpt}", where=response.where) from None
+        wait = self._account(operation, envelope.extensions)
+        self._notice_version(response.headers.get("X-Shopify-API-Version", self.version))
+        if envelope.errors:
+            raise refused(envelope.errors, response.where, wait)
+        if len(memoryview(envelope.data)) == len(b"null"):
+            raise BrokenResponse("The answer holds neither data nor errors", where=response.where)
+        return Answer(flaw, envelope.data, clean, response.body, response.where)
+
+    def _account(self, operation: str, extensions: _Extensions | None) -> float:
+        """Notes the cost and what is left; returns the seconds until the same request fits again."""
+        if extensions is None or extensions.cost is None:
+            return 1.0
+        cost, left = extensions.cost.requested_query_cost, extensions.cost.throttle_status
+        self._costs[operation] = cost
+        self._client.budgets["graphql"].report(
+            available=left.currently_available, rate=left.restore_rate, capacity=left.maximum_available
+        )
+        return max(0.0, cost - left.currently_available) / left.restore_rate
+
+    def _notice_version(self, served: str) -> None:
+        if served not in (self.served_version, self.version):
+            log.warning(
+                "Shopify answered as API version %s although %s was asked for, which is no longer (or not yet) served; "
+                "put a supported version into the connection's field api_version.",
+                served,
+                self.version,
+            )
+        self.served_version = served
