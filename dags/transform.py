@@ -1,0 +1,90 @@
+"""
+### Build, gate and publish what changed
+
+`scope` claims the records that changed and the merchant days they touch; dbt builds these days **beside** production;
+Soda contracts judge every merchant; each merchant that passes is published in one transaction. One that does not keeps
+its last good figures, stays marked, and is named in one Slack message.
+
+**Runs by itself** whenever a channel brought news. Trigger it by hand to try a held-back merchant again after a repair,
+or with *full rebuild* after a change of a model.
+
+**Do not use it** to re-read a vendor (that is a backfill), and do not clear a single `publish` of an old run: a newer
+build has taken its place, and it will refuse.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, AssetAny, Param, XComArg, task_group
+from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
+from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
+from cosmos.profiles import PostgresUserPasswordProfileMapping
+from tributary.channels import CHANNELS
+from tributary.operators.build import OpenBuildOperator, PublishOperator
+from tributary.operators.gate import GateOperator
+from tributary.operators.incident import ReportIncidentOperator
+from tributary.paths import DBT_MANIFEST, DBT_PROJECT, MART_CONTRACTS
+
+SCHEMA = "build"
+
+with DAG(
+    dag_id="transform",
+    schedule=AssetAny(*(Asset(f"raw_{channel.name}") for channel in CHANNELS)),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["transform"],
+    params={
+        "full_rebuild": Param(
+            False,
+            type="boolean",
+            title="Full rebuild",
+            description="Build all days of all merchants, whether they changed or not. Use it after changing a model.",
+        )
+    },
+    default_args={"owner": "data", "retries": 1, "retry_delay": timedelta(seconds=30)},
+):
+    scope = OpenBuildOperator(task_id="scope", schema=SCHEMA, everything="{{ params.full_rebuild }}")
+
+    dbt = DbtTaskGroup(
+        group_id="dbt",
+        project_config=ProjectConfig(dbt_project_path=DBT_PROJECT, manifest_path=DBT_MANIFEST, install_dbt_deps=False),
+        profile_config=ProfileConfig(
+            profile_name="tributary",
+            target_name="airflow",
+            profile_mapping=PostgresUserPasswordProfileMapping(
+                conn_id="warehouse", profile_args={"schema": SCHEMA, "threads": 4}
+            ),
+        ),
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST,
+            select=["path:models"],
+            test_behavior=TestBehavior.NONE,
+            emit_datasets=False,
+        ),
+        execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER),
+        operator_args={"install_deps": False, "append_env": True, "env": {"TRIBUTARY_BUILD_SCHEMA": SCHEMA}},
+    )
+
+    @task_group
+    def merchant(merchant_id: str, build_id: str) -> None:
+        """One merchant's own gate and publication: no merchant waits for another."""
+        gate = GateOperator(
+            task_id="gate",
+            contracts=MART_CONTRACTS,
+            schema=SCHEMA,
+            merchant_id=merchant_id,
+            map_index_template="{{ task.merchant_id }}",
+        )
+        publish = PublishOperator(
+            task_id="publish",
+            build_id=build_id,
+            schema=SCHEMA,
+            merchant_id=merchant_id,
+            map_index_template="{{ task.merchant_id }}",
+        )
+        gate >> publish
+
+    merchants = merchant.expand_kwargs(XComArg(scope))
+    scope >> dbt >> merchants >> ReportIncidentOperator(task_id="report_incident")

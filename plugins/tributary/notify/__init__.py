@@ -1,0 +1,1 @@
+"""What people hear: one message per incident."""

@@ -1,0 +1,48 @@
+"""One message per incident: what is wrong, where, what readers see now, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+INCIDENTS = "#analytics-incidents"
+RESPONSE_TARGET = "Respond within 30 minutes."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that went wrong for one merchant (or for the run as a whole), and its remedy."""
+
+    merchant_id: str | None
+    what: str
+    remedy: str | None = None
+    examples: Sequence[Mapping[str, str]] = field(default=())
+
+
+def headline(dag_id: str, problems: Sequence[Problem]) -> str:
+    """The incident in one line: who is held back, or which task failed."""
+    merchants = sorted({problem.merchant_id for problem in problems if problem.merchant_id})
+    if merchants:
+        return f"{dag_id}: held back {', '.join(merchants)}"
+    return f"{dag_id}: {problems[0].what}" if problems else f"{dag_id} failed"
+
+
+def message(dag_id: str, run_url: str, problems: Sequence[Problem], published: Sequence[str] = ()) -> str:
+    """The whole incident as Slack text."""
+    lines = [f":rotating_light: *{headline(dag_id, problems)}*"]
+    for problem in problems:
+        lines.append(f"• {f'*{problem.merchant_id}*: ' if problem.merchant_id else ''}{problem.what}")
+        lines += [
+            f"    {', '.join(f'{name} {value}' for name, value in example.items())}" for example in problem.examples
+        ]
+        if problem.remedy:
+            lines.append(f"    _Next:_ {problem.remedy}")
+    if any(problem.merchant_id for problem in problems):
+        lines.append("Nothing new of a merchant named here was published: readers still see its last good figures.")
+    if published:
+        lines.append(f"Published as usual: {', '.join(sorted(published))}.")
+    lines.append(f"{RESPONSE_TARGET} <{run_url}|Open the run in Airflow>")
+    return "\n".join(lines)

@@ -1,0 +1,110 @@
+"""The operators of ingestion: which merchant streams there are, and moving one of them into raw."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk._shared.module_loading import import_string
+
+from tributary.channels import channel as declared
+from tributary.operators.warehouse import warehouse
+from tributary.paths import MERCHANTS
+from tributary.warehouse.load import sync_stream
+from tributary.warehouse.settings import apply_merchants, load_merchants
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+# Asking again cannot help where a person has to change something first.
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule("tributary.http.errors.Fatal", RetryAction.FAIL, reason="the vendor refuses; see the error's remedy"),
+        RetryRule("tributary.warehouse.errors.TooManyDeadLetters", RetryAction.FAIL, reason="see ops.dead_letters"),
+    ]
+)
+
+
+class PlanSyncsOperator(BaseOperator):
+    """Applies the merchants file to the warehouse and lists what this channel has to sync.
+
+    :param channel: The channel's name.
+    :param warehouse_conn_id: The warehouse's connection.
+    """
+
+    def __init__(self, *, channel: str, warehouse_conn_id: str = "warehouse", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.channel = channel
+        self.warehouse_conn_id = warehouse_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return one entry per merchant and stream, for the mapped tasks that follow."""
+        channel, merchants = declared(self.channel), load_merchants(MERCHANTS)
+        with warehouse(self.warehouse_conn_id) as conn:
+            apply_merchants(conn, merchants)
+        return [
+            {
+                "merchant_id": merchant.merchant_id,
+                "connection": merchant.channels[channel.name],
+                "stream": stream.name,
+                "history_start": merchant.history_start.isoformat(),
+                "datasets": [f"{channel.name}_{name}" for name in (stream.name, *stream.children)],
+            }
+            for merchant in merchants
+            if channel.name in merchant.channels
+            for stream in channel.streams
+        ]
+
+
+class SyncOperator(BaseOperator):
+    """Moves what changed in one stream of one merchant into raw, slice by slice.
+
+    :param channel: The channel's name.
+    :param merchant_id: Whose records these are. (templated)
+    :param connection: The merchant's connection at the vendor. (templated)
+    :param stream: The stream's name. (templated)
+    :param history_start: The first day that the very first sync reads, as an ISO date. (templated)
+    :param warehouse_conn_id: The warehouse's connection.
+    """
+
+    template_fields: Sequence[str] = ("merchant_id", "connection", "stream", "history_start")
+
+    def __init__(
+        self,
+        *,
+        channel: str,
+        merchant_id: str,
+        connection: str,
+        stream: str,
+        history_start: str,
+        warehouse_conn_id: str = "warehouse",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(retry_policy=RETRY_POLICY, **kwargs)
+        self.channel = channel
+        self.merchant_id = merchant_id
+        self.connection = connection
+        self.stream = stream
+        self.history_start = history_start
+        self.warehouse_conn_id = warehouse_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Sync and return what it did."""
+        channel = declared(self.channel)
+        report = sync_stream(
+            partial(warehouse, self.warehouse_conn_id),
+            import_string(channel.hook)(self.connection).get_conn(),
+            channel,
+            channel.stream(self.stream),
+            self.merchant_id,
+            now=datetime.now(UTC),
+            history_start=datetime.fromisoformat(self.history_start).replace(tzinfo=UTC),
+        )
+        self.log.info("%s", report)
+        return asdict(report)

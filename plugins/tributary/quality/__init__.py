@@ -1,0 +1,1 @@
+"""The gate: Soda contracts per merchant, and what becomes of their results."""

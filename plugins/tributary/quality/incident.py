@@ -1,0 +1,62 @@
+"""What went wrong in a run, gathered from the records that its tasks left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tributary.notify.incident import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import psycopg
+
+
+def problems_of_run(
+    conn: psycopg.Connection, run_id: str, started_at: datetime, channel: str | None, failed_tasks: Sequence[str]
+) -> list[Problem]:
+    """Blocking checks and the channel's failed syncs by merchant; where there is neither, the tasks that failed."""
+    blocked = conn.execute(
+        """
+        select merchant_id, dataset, check_name, measured, threshold, remedy, examples
+        from ops.check_results
+        where run_id = %s and outcome in ('failed', 'error')
+        order by merchant_id, dataset, check_name
+        """,
+        (run_id,),
+    )
+    problems = [
+        Problem(merchant_id, f"{dataset}: {check} (measured {measured}, {threshold})", remedy, examples)
+        for merchant_id, dataset, check, measured, threshold, remedy, examples in blocked
+    ]
+    unread = conn.execute(
+        """
+        select latest.merchant_id, latest.stream, latest.error
+        from (
+            select distinct on (merchant_id, stream) merchant_id, stream, status, error
+            from ops.syncs
+            where channel = %s and started_at >= %s
+            order by merchant_id, stream, started_at desc
+        ) as latest
+        where latest.status = 'failed'
+        order by latest.merchant_id, latest.stream
+        """,
+        (channel, started_at),
+    )
+    problems += [
+        Problem(merchant_id, f"{channel} {stream} did not sync: {error}", "Mend the cause; the next run goes on there.")
+        for merchant_id, stream, error in unread
+    ]
+    return problems or [
+        Problem(None, f"task {task_id} failed", "Read its log, mend the cause, then clear the task.")
+        for task_id in failed_tasks
+    ]
+
+
+def published_since(conn: psycopg.Connection, moment: datetime) -> list[str]:
+    """The merchants that were published since then."""
+    rows = conn.execute(
+        "select distinct merchant_id from ops.publications where published_at >= %s order by 1", (moment,)
+    )
+    return [merchant_id for (merchant_id,) in rows]

@@ -1,0 +1,55 @@
+"""The DAGs as Airflow parses them: which there are, what waits for what, and what people read in the UI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, TriggerRule
+from tributary.channels import CHANNELS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def dags(manifest: Path) -> dict[str, DAG]:
+    bag = DagBag(dag_folder=str(ROOT / "dags"))
+    assert bag.import_errors == {}
+    assert bag.dags, "an empty bag would pass every other test"
+    return dict(bag.dags)
+
+
+def test_one_ingestion_per_declared_channel(dags: dict[str, DAG]) -> None:
+    assert {dag_id for dag_id in dags if dag_id.startswith("ingest_")} == {f"ingest_{c.name}" for c in CHANNELS}
+    for channel in CHANNELS:
+        assert dags[f"ingest_{channel.name}"].get_task("stream.sync").pool == channel.pool
+
+
+def test_transform_waits_for_any_channel(dags: dict[str, DAG]) -> None:
+    schedule = str(dags["transform"].timetable.asset_condition)
+    for channel in CHANNELS:
+        assert f"raw_{channel.name}" in schedule
+
+
+def test_transform_reads_like_a_sentence(dags: dict[str, DAG]) -> None:
+    dag = dags["transform"]
+    assert dag.get_task("merchant.gate").downstream_task_ids == {"merchant.publish"}
+    assert dag.get_task("merchant.publish").downstream_task_ids == {"report_incident"}
+    assert dag.get_task("report_incident").trigger_rule == TriggerRule.ALL_DONE
+    models = {task_id for task_id in dag.task_ids if task_id.startswith("dbt.")}
+    for model in (ROOT / "dbt" / "models").rglob("*.sql"):
+        assert any(model.stem in task_id for task_id in models), f"{model.stem} is not in the graph"
+
+
+def test_no_dbt_test_runs_on_the_publishing_road(dags: dict[str, DAG]) -> None:
+    assert not [task_id for task_id in dags["transform"].task_ids if "test" in task_id]
+
+
+def test_every_dag_says_when_not_to_use_it(dags: dict[str, DAG]) -> None:
+    for dag in dags.values():
+        assert "do not use it" in (dag.doc_md or "").lower(), dag.dag_id
+
+
+def test_one_active_run_so_that_builds_never_meet(dags: dict[str, DAG]) -> None:
+    assert {dag.dag_id: dag.max_active_runs for dag in dags.values()} == dict.fromkeys(dags, 1)
