@@ -1,0 +1,9 @@
+{#- The same model of every channel, one after the other: int_<channel>__<entity> have identical columns. -#}
+{% macro union_channels(entity) -%}
+    {%- for channel in var('channels') %}
+    select * from {{ ref('int_' ~ channel ~ '__' ~ entity) }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}

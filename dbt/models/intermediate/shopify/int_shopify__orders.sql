@@ -1,0 +1,54 @@
+with
+
+orders as (
+
+    select * from {{ ref('stg_shopify__orders') }}
+
+),
+
+final as (
+
+    select
+        orders.merchant_id,
+        'shopify' as sales_channel,
+        orders.order_id,
+        orders.order_name,
+        orders.currency,
+        orders.financial_status,
+
+        -- gross sales and discounts are the sums of the order's lines
+        case
+            when orders.has_taxes_included then orders.shipping_price - orders.shipping_tax
+            else orders.shipping_price
+        end as shipping,
+        orders.total_tax as tax_charged,
+        orders.duties,
+        orders.tips,
+        orders.total_price,
+        refunded.refunds,
+        refunded.tax_refunded,
+        refunded.duties_refunded,
+
+        {{ shopify_is_counted('orders') }} as is_counted,
+        orders.is_cancelled,
+        orders.is_test,
+        coalesce(orders.financial_status = 'REFUNDED', false) as is_fully_refunded,
+
+        orders.ordered_at
+    from orders
+    -- the ids of an order's refunds begin with the order's id: a range of raw's primary key
+    inner join lateral (
+        select
+            coalesce(sum(refunds.refunds), 0.00) as refunds,
+            coalesce(sum(refunds.tax_refunded), 0.00) as tax_refunded,
+            coalesce(sum(refunds.duties_refunded), 0.00) as duties_refunded
+        from {{ ref('int_shopify__refunds') }} as refunds
+        where
+            refunds.merchant_id = orders.merchant_id
+            and refunds.record_id > orders.order_id || '/'
+            and refunds.record_id < orders.order_id || '0'
+    ) as refunded on true
+
+)
+
+select * from final

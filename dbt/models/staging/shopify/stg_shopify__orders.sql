@@ -1,0 +1,70 @@
+with
+
+source as (
+
+    select * from {{ source('raw', 'shopify_orders') }}
+
+),
+
+fields as (
+
+    select
+        source.merchant_id,
+        source.record_id,
+        source.event_at,
+        source.payload,
+        unpacked.*
+    from source
+    inner join lateral jsonb_to_record(source.payload) as unpacked (
+        "name" text,
+        "cancelledAt" text,
+        "test" boolean,
+        "displayFinancialStatus" text,
+        "currencyCode" text,
+        "taxesIncluded" boolean,
+        "shippingLines" jsonb,
+        "totalTaxSet" jsonb,
+        "originalTotalDutiesSet" jsonb,
+        "totalTipReceivedSet" jsonb,
+        "totalPriceSet" jsonb
+    ) on true
+
+),
+
+final as (
+
+    select
+        fields.merchant_id,
+        fields.record_id as order_id,
+        fields."name" as order_name,
+        fields."currencyCode" as currency,
+        fields."displayFinancialStatus" as financial_status,
+
+        shipping.price as shipping_price,
+        shipping.tax as shipping_tax,
+        coalesce((fields."totalTaxSet" #>> '{shopMoney,amount}')::numeric, 0.00) as total_tax,
+        coalesce((fields."originalTotalDutiesSet" #>> '{shopMoney,amount}')::numeric, 0.00) as duties,
+        coalesce((fields."totalTipReceivedSet" #>> '{shopMoney,amount}')::numeric, 0.00) as tips,
+        (fields."totalPriceSet" #>> '{shopMoney,amount}')::numeric as total_price,
+
+        coalesce(fields."taxesIncluded", false) as has_taxes_included,
+        coalesce(fields."test", false) as is_test,
+        fields."cancelledAt" is not null as is_cancelled,
+
+        fields.event_at as ordered_at
+    from fields
+    inner join lateral (
+        select
+            coalesce(sum((line.value #>> '{discountedPriceSet,shopMoney,amount}')::numeric), 0.00) as price,
+            coalesce(sum(taxes.amount), 0.00) as tax
+        from jsonb_array_elements(fields."shippingLines" -> 'nodes') as line (value)
+        inner join lateral (
+            select sum((tax_line.value #>> '{priceSet,shopMoney,amount}')::numeric) as amount
+            from jsonb_array_elements(line.value -> 'taxLines') as tax_line (value)
+        ) as taxes on true
+        where not coalesce((line.value ->> 'isRemoved')::boolean, false)
+    ) as shipping on true
+
+)
+
+select * from final

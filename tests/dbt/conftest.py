@@ -1,0 +1,93 @@
+"""A warehouse of its own for dbt: a fresh server, the real migrations, and dbt in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from tributary.channels import CHANNELS
+from tributary.local.postgres import temporary_server
+from tributary.warehouse.migrate import migrate
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt"
+MERCHANTS = """
+insert into ops.merchants (merchant_id, name, time_zone, currency, revenue_includes_tax, history_start)
+values
+    ('aurora', 'Aurora', 'America/New_York', 'USD', false, '2026-01-01'),
+    ('nordlicht', 'Nordlicht', 'Europe/Berlin', 'EUR', false, '2026-01-01'),
+    ('withtax', 'With tax', 'Asia/Tokyo', 'USD', true, '2026-01-01')
+"""
+
+Rows = Callable[..., list[dict[str, Any]]]
+Dbt = Callable[..., "dbtRunnerResult"]
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[str]:
+    """The superuser's URL of a server that lives as long as these tests."""
+    with temporary_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def conn(server: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
+    """A connection to a migrated warehouse with three merchants, one database for each module."""
+    name = request.module.__name__.rpartition(".")[2]
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"create database {name} encoding 'UTF8' template template0")
+    url = urlsplit(server)._replace(path=f"/{name}").geturl()
+    migrate(url, CHANNELS)
+    with psycopg.connect(url) as connection:
+        connection.execute(MERCHANTS)
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def dbt(conn: psycopg.Connection, server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    """Runs a dbt command on that warehouse, in the build schema that is asked for."""
+    from dbt.cli.main import dbtRunner
+
+    target = tmp_path_factory.mktemp("dbt")
+    environment = {
+        "WAREHOUSE_HOST": "127.0.0.1",
+        "WAREHOUSE_PORT": str(conn.info.port),
+        "WAREHOUSE_USER": conn.info.user,
+        "WAREHOUSE_PASSWORD": unquote(urlsplit(server).password or ""),
+        "WAREHOUSE_DATABASE": conn.info.dbname,
+        "DBT_TARGET_PATH": str(target),
+        "DBT_LOG_PATH": str(target),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+    def run(*command: str, build_schema: str = "build") -> dbtRunnerResult:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (environment | {"TRIBUTARY_BUILD_SCHEMA": build_schema}).items():
+                patch.setenv(name, value)
+            patch.chdir(target)
+            return dbtRunner().invoke(
+                [*command, "--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+            )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def rows(conn: psycopg.Connection) -> Rows:
+    """What a query returns, a dictionary a row."""
+
+    def fetch(query: str, *parameters: object) -> list[dict[str, Any]]:
+        with conn.cursor(row_factory=dict_row) as cursor:
+            found = cursor.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+        conn.rollback()
+        return found
+
+    return fetch

@@ -1,0 +1,279 @@
+"""The contracts of the gate: silent on good data, and each blocking check seen to block."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
+from tributary.quality.gate import Finding, verify
+
+from tests.dbt.shop import line, load, order, refund
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from psycopg import Connection
+
+    from tests.dbt.conftest import Dbt
+
+TODAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+
+
+def ago(days: int) -> str:
+    return (TODAY - timedelta(days=days)).isoformat()
+
+
+@pytest.fixture(scope="module")
+def built(conn: Connection, dbt: Dbt) -> Connection:
+    """Ten good days of two merchants, built."""
+    for merchant_id, currency in (("aurora", "USD"), ("nordlicht", "EUR")):
+        for day in range(3, 13):
+            load(
+                conn,
+                merchant_id,
+                order(
+                    day,
+                    ago(day),
+                    line(day, "10.00", 2, current=1),
+                    refunds=(refund(day, ago(day - 1), ("10.00", "SUCCESS"), lines=((day, 1, "0.00"),)),),
+                    total="20.00",
+                    email=f"person{day}@example.com",
+                    currency=currency,
+                ),
+            )
+    assert dbt("run").success
+    # Without the constraints of the build schema, so that every check can be shown what it must catch.
+    conn.execute("create schema gated")
+    for contract in (*MART_CONTRACTS.glob("*.yml"), MART_CONTRACTS / "day_over_day.yml"):
+        conn.execute(f"create table gated.{contract.stem} as select * from build.{contract.stem}")
+    conn.commit()
+    return conn
+
+
+def gate(conn: Connection, folder: Path, merchant_id: str = "aurora", dataset: str = "*") -> list[Finding]:
+    """What the contracts say; the gate rolls back what the test did to the data on this connection."""
+    schema = "raw" if folder == RAW_CONTRACTS else "gated"
+    found = verify(conn, sorted(folder.glob(f"{dataset}.yml")), {"schema": schema, "merchant_id": merchant_id})
+    assert found
+    return found
+
+
+def objections(findings: list[Finding]) -> set[tuple[str, str, str]]:
+    return {(f.outcome, f.dataset, f.check) for f in findings if f.outcome != "passed"}
+
+
+@pytest.mark.parametrize("folder", [RAW_CONTRACTS, MART_CONTRACTS], ids=["raw", "marts"])
+@pytest.mark.parametrize("merchant_id", ["aurora", "nordlicht", "withtax"])
+def test_good_data_passes_and_so_does_none(built: Connection, folder: Path, merchant_id: str) -> None:
+    assert objections(gate(built, folder, merchant_id)) == set()
+
+
+ONE_TOO_MANY = "insert into gated.{0} select * from gated.{0} where merchant_id = 'aurora' limit 1"
+BLOCKING = [
+    ("fct_orders", "No order is there twice", ONE_TOO_MANY),
+    ("fct_order_lines", "No line is there twice", ONE_TOO_MANY),
+    ("fct_refunds", "No refund is there twice", ONE_TOO_MANY),
+    ("fct_revenue", "No day of a sales channel is there twice", ONE_TOO_MANY),
+    ("fct_aov", "No day of a sales channel is there twice", ONE_TOO_MANY),
+    ("fct_daily_metrics", "No day is there twice", ONE_TOO_MANY),
+    ("fct_orders", "Every order has its id", "update gated.{0} set order_id = null where order_id = '5'"),
+    ("fct_order_lines", "Every line has its order", "update gated.{0} set order_id = null where order_id = '5'"),
+    ("fct_refunds", "Every refund has its order id", "update gated.{0} set order_id = null where order_id = '5'"),
+    (
+        "fct_orders",
+        "Orders are in the merchant's own currency",
+        "update gated.{0} set currency = 'CAD' where order_id = '5'",
+    ),
+    (
+        "fct_orders",
+        "The currency of orders is known",
+        "update gated.{0} set currency = null where order_id in ('5', '6')",
+    ),
+    (
+        "fct_orders",
+        "The payment status of orders is known",
+        "update gated.{0} set financial_status = null where order_id in ('5', '6')",
+    ),
+    (
+        "fct_orders",
+        "The total of orders is known",
+        "update gated.{0} set total_price = null where order_id in ('5', '6')",
+    ),
+    (
+        "fct_order_lines",
+        "The amounts of lines are known",
+        "update gated.{0} set gross_sales = null where order_id in ('5', '6')",
+    ),
+    (
+        "fct_refunds",
+        "The refunded order is known",
+        "update gated.{0} set order_date_day = null where order_id in ('5', '6')",
+    ),
+    (
+        "fct_aov",
+        "A day without orders has no average, and one with orders has",
+        "update gated.{0} set aov = null where orders > 0",
+    ),
+    (
+        "fct_daily_metrics",
+        "Revenue of a closed day is not negative",
+        "update gated.{0} set revenue = -0.01 where date_day = current_date - 5",
+    ),
+]
+PII = "No e-mail address or phone number is in the table"
+TEXT = {"fct_orders": "order_name", "fct_order_lines": "product_name", "fct_refunds": "refund_id"}
+
+
+@pytest.mark.parametrize(("mart", "check", "damage"), BLOCKING, ids=[f"{b[0]}-{b[1]}" for b in BLOCKING])
+def test_a_blocking_check_holds_its_merchant_back(built: Connection, mart: str, check: str, damage: str) -> None:
+    built.execute(damage.format(mart) + ("" if "insert" in damage else " and merchant_id = 'aurora'"))
+    found = gate(built, MART_CONTRACTS, dataset=mart)
+    assert ("failed", mart, check) in objections(found)
+    assert all(finding.remedy for finding in found)
+
+
+def test_another_merchant_is_not_held_back(built: Connection) -> None:
+    built.execute("update gated.fct_daily_metrics set revenue = -1 where merchant_id = 'aurora'")
+    assert objections(gate(built, MART_CONTRACTS, "nordlicht")) == set()
+
+
+def test_the_running_day_may_be_negative(built: Connection) -> None:
+    built.execute(
+        "update gated.fct_daily_metrics set date_day = current_date + 1, revenue = -1 where date_day = current_date - 5"
+    )
+    assert ("failed", "fct_daily_metrics", "Revenue of a closed day is not negative") not in objections(
+        gate(built, MART_CONTRACTS, dataset="fct_daily_metrics")
+    )
+
+
+@pytest.mark.parametrize("mart", sorted(path.stem for path in MART_CONTRACTS.glob("*.yml")))
+@pytest.mark.parametrize("text", ["Ann <ann.b+c@shop.example.com>", "call +4915112345678"])
+def test_personal_data_in_any_text_column_blocks(built: Connection, mart: str, text: str) -> None:
+    column = TEXT.get(mart, "currency")
+    built.execute(f"update gated.{mart} set {column} = %s where merchant_id = 'aurora'", (text,))
+    assert ("failed", mart, PII) in objections(gate(built, MART_CONTRACTS, dataset=mart))
+
+
+@pytest.mark.parametrize("text", ["SKU+12", "2026-11-01 00:00:00+00", "50+ 12345678 pieces", "buy @ home", "+1"])
+def test_text_that_only_looks_like_personal_data_passes(built: Connection, text: str) -> None:
+    built.execute("update gated.fct_order_lines set product_name = %s", (text,))
+    assert objections(gate(built, MART_CONTRACTS, dataset="fct_order_lines")) == set()
+
+
+@pytest.mark.parametrize(
+    ("check", "damage"),
+    [
+        (
+            "Revenue of a closed day is at most 5 times that of the day before",
+            "update gated.day_over_day set revenue = 5.01 * revenue_day_before where date_day = current_date - 5",
+        ),
+        (
+            "Orders of a closed day are at most 3 times those of the day before",
+            "update gated.day_over_day set orders = 3 * orders_day_before + 1 where date_day = current_date - 5",
+        ),
+    ],
+)
+def test_a_jump_warns(built: Connection, check: str, damage: str) -> None:
+    built.execute(damage)
+    assert objections(gate(built, MART_CONTRACTS, dataset="fct_daily_metrics")) == {
+        ("warned", "fct_daily_metrics", check)
+    }
+
+
+def test_an_order_that_does_not_add_up_warns(built: Connection) -> None:
+    built.execute("update gated.fct_orders set tips = 0.01 where order_id = '5'")
+    check = "The components of an order add up to the shop's total"
+    assert objections(gate(built, MART_CONTRACTS, dataset="fct_orders")) == {("warned", "fct_orders", check)}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "dataset", "check", "damage"),
+    [
+        (
+            "failed",
+            "shopify_orders",
+            "Every order has its id",
+            "update raw.shopify_orders set payload = payload - 'legacyResourceId' where record_id = '5'",
+        ),
+        (
+            "failed",
+            "shopify_orders",
+            "Less than a tenth of orders lack their payment status",
+            "update raw.shopify_orders set payload = payload - 'displayFinancialStatus' where record_id in ('5', '6')",
+        ),
+        (
+            "failed",
+            "shopify_orders",
+            "Less than a tenth of orders lack their total",
+            "update raw.shopify_orders set payload = payload - 'totalPriceSet' where record_id in ('5', '6')",
+        ),
+        (
+            "failed",
+            "shopify_orders",
+            "Less than a tenth of orders lack their lines",
+            "update raw.shopify_orders set payload = payload - 'lineItems' where record_id in ('5', '6')",
+        ),
+        (
+            "warned",
+            "shopify_orders",
+            "Less than a twentieth of online orders lack the customer's e-mail",
+            "update raw.shopify_orders set payload = payload - 'email' where record_id = '5'",
+        ),
+        (
+            "failed",
+            "shopify_refunds",
+            "Every refund has its id",
+            "update raw.shopify_refunds set payload = payload - 'legacyResourceId' where record_id = '5/5'",
+        ),
+        (
+            "failed",
+            "shopify_refunds",
+            "Less than a tenth of refunds lack their transactions",
+            "update raw.shopify_refunds set payload = payload - 'transactions' where record_id in ('5/5', '6/6')",
+        ),
+        (
+            "failed",
+            "shopify_refunds",
+            "Every refund has its order",
+            "delete from raw.shopify_orders where merchant_id = 'aurora' and record_id = '5'",
+        ),
+    ],
+)
+def test_raw_is_judged(built: Connection, outcome: str, dataset: str, check: str, damage: str) -> None:
+    built.execute(damage)
+    assert objections(gate(built, RAW_CONTRACTS, dataset=dataset)) == {(outcome, dataset, check)}
+
+
+def test_every_check_has_a_name_and_a_remedy() -> None:
+    for path in (*RAW_CONTRACTS.glob("*.yml"), *MART_CONTRACTS.glob("*.yml")):
+        contract = yaml.safe_load(path.read_text())
+        checks = [*contract["checks"], *(check for column in contract["columns"] for check in column.get("checks", ()))]
+        assert checks, path
+        for check in checks:
+            [body] = check.values()
+            assert body["name"], path
+            assert body["attributes"]["remedy"].strip(), f"{path}: {body['name']}"
+
+
+def test_the_day_before_is_the_published_one_outside_the_scope(built: Connection, dbt: Dbt) -> None:
+    built.execute("create schema backfill_2")
+    built.execute(
+        """
+        create table backfill_2.scope as
+        select
+            gen_random_uuid() as build_id, merchant_id, current_date - 5 as date_day,
+            (current_date - 5)::timestamp at time zone time_zone as starts_at,
+            (current_date - 4)::timestamp at time zone time_zone as ends_at
+        from ops.merchants where merchant_id = 'aurora'
+        """
+    )
+    built.execute("create table marts.fct_daily_metrics as select * from build.fct_daily_metrics")
+    built.execute("update marts.fct_daily_metrics set revenue = 1.50")
+    built.commit()
+    assert dbt("run", "--select", "+day_over_day", build_schema="backfill_2").success
+    compared = built.execute("select revenue, revenue_day_before::text from backfill_2.day_over_day").fetchall()
+    built.rollback()
+    assert compared == [(10, "1.50")]

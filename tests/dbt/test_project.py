@@ -1,0 +1,72 @@
+"""What holds of the dbt project as a whole, read from its manifest."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tributary.channels.shopify.streams import SHOPIFY
+from tributary.warehouse.raw_table import identity_expression
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from tests.dbt.conftest import Dbt
+
+
+@pytest.fixture(scope="module")
+def models(dbt: Dbt) -> list[dict[str, Any]]:
+    manifest = dbt("parse").result
+    found = [node.to_dict() for node in manifest.nodes.values() if node.resource_type == "model"]
+    assert len(found) > 15
+    return found
+
+
+def layer(model: dict[str, Any]) -> str:
+    return str(model["fqn"][1])
+
+
+def test_every_layer_has_its_schema(models: list[dict[str, Any]]) -> None:
+    expected = {"staging": "staging", "intermediate": "intermediate", "marts": "build", "quality": "build"}
+    assert {(layer(model), model["schema"]) for model in models} == set(expected.items())
+
+
+def test_a_backfill_builds_nothing_where_others_see_it(dbt: Dbt) -> None:
+    manifest = dbt("parse", build_schema="backfill_7").result
+    buildable = [node for node in manifest.nodes.values() if node.resource_type in ("model", "seed", "snapshot")]
+    assert {node.schema for node in buildable} == {"backfill_7"}
+
+
+def test_a_mart_reads_marts_intermediate_and_settings_only(models: list[dict[str, Any]]) -> None:
+    for model in models:
+        if layer(model) == "marts":
+            parents = {parent.split(".")[2] for parent in model["depends_on"]["nodes"]}
+            strangers = {name for name in parents if not re.match(r"(fct|dim|int)_|ops$", name)}
+            assert not strangers, f"{model['name']} reads {sorted(strangers)}"
+
+
+def test_every_mart_is_keyed_by_merchant_and_described(models: list[dict[str, Any]]) -> None:
+    for model in models:
+        if layer(model) == "marts":
+            keys = [c["columns"] for c in model["constraints"] if c["type"] == "primary_key"]
+            assert keys, model["name"]
+            assert keys[0][0] == "merchant_id", model["name"]
+            assert model["description"].startswith("One row per merchant"), model["name"]
+            assert all(column["description"] for column in model["columns"].values()), model["name"]
+
+
+def test_staging_looks_customers_up_as_raw_indexes_them(conn: Connection, dbt: Dbt) -> None:
+    assert dbt("run", "--select", "stg_shopify__order_identities").success
+    columns = {"customer": "customer_id", "email": "email"}
+    [orders] = [stream for stream in SHOPIFY.streams if stream.name == "orders"]
+    assert orders.identities.keys() == columns.keys()
+    conn.execute("set local enable_seqscan = off")
+    for kind, column in columns.items():
+        plan = conn.execute(
+            f"explain select 1 from staging.stg_shopify__order_identities where merchant_id = 'a' and {column} = 'x'"
+        ).fetchall()
+        index = f"raw.shopify_orders_is_{kind}_"
+        indexed = identity_expression(orders.identities[kind]).as_string(conn)
+        assert f"shopify_orders_is_{kind}_" in str(plan), f"{index}*: {indexed} is not what staging asks: {plan}"
+    conn.rollback()

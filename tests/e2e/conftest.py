@@ -1,0 +1,91 @@
+"""One whole installation for these tests: PostgreSQL, the sandbox and the four Airflow processes."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import requests
+
+from tributary.local.airflow_api import DONE, AirflowApi
+from tributary.local.environment import Installation
+from tributary.local.lifecycle import down, up
+from tributary.local.progress import Progress
+from tributary.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 300
+
+
+@dataclass(frozen=True)
+class Road:
+    """What a person does with an installation: trigger, wait, look, and let things happen at the vendor."""
+
+    env: dict[str, str]
+    airflow: AirflowApi
+
+    def cycle(self) -> dict[str, str]:
+        """Ingest, and the transform it causes; returns the state of each of both runs' tasks, and of the runs."""
+        ingest = self.airflow.trigger("ingest_shopify")
+        states = self._states("ingest_shopify", ingest)
+        for dag_id, run_id in self._caused_by(ingest):
+            states |= self._states(dag_id, run_id)
+        return states
+
+    def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.env["WAREHOUSE_URL"]) as conn:
+            return conn.execute(query.encode(), parameters).fetchall()
+
+    def sandbox(self, method: str, path: str, body: object = None) -> Any:
+        answer = requests.request(method, f"{self.env['SANDBOX_URL']}/_admin/{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def _states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        state = _until(lambda: self._ended(dag_id, run_id), f"{dag_id} {run_id}")
+        tasks = self.airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 200})
+        return {
+            dag_id: state,
+            **{f"{t['task_id']}[{t['rendered_map_index'] or ''}]": t["state"] for t in tasks["task_instances"]},
+        }
+
+    def _ended(self, dag_id: str, run_id: str) -> str | None:
+        state: str = self.airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"]
+        return state if state in DONE else None
+
+    def _caused_by(self, run_id: str) -> list[tuple[str, str]]:
+        return _until(lambda: self.airflow.runs_caused_by("ingest_shopify", run_id) or None, "the run that is caused")
+
+
+def _until(look: Any, what: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while (seen := look()) is None:
+        assert time.monotonic() < deadline, f"{what} is not there after {PATIENCE} s"
+        time.sleep(0.5)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def road() -> Iterator[Road]:
+    """Everything has come in and been published once; the vendor's clock stands still, so that figures can agree."""
+    installation = Installation(ROOT / ".local-e2e")
+    if installation.local.exists():
+        down(installation)
+        shutil.rmtree(installation.local)
+    try:
+        env = up(installation, Progress())
+        running = Road(env, AirflowApi(env))
+        running.sandbox("POST", "clock", {"freeze": True})
+        for dag_id in running.airflow.dags():
+            running.airflow.unpause(dag_id)
+        first = running.cycle()
+        assert first["transform"] == "success", first
+        yield running
+    finally:
+        down(installation)
