@@ -1,0 +1,54 @@
+# Everything a person does with this repository. A Python from 3.11 to 3.13 is all it needs.
+# Once there is an environment, its own Python keeps it up to date; PYTHON=... builds it anew on another one.
+PYTHON ?= $(or $(wildcard .venv/bin/python),python3)
+RUN := .venv/bin/python
+BOOTSTRAP = $(PYTHON) plugins/tributary/local/bootstrap.py
+COMPILE = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-strip-extras --no-annotate --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down status logs test lint lock env env-dev
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: env ## From nothing to both merchants' figures on the screen; leaves everything running
+	@$(RUN) -m tributary.local demo
+
+up: env ## Start everything without triggering anything
+	@$(RUN) -m tributary.local up
+
+down: .venv/tributary-run ## Stop everything; the data stays
+	@$(RUN) -m tributary.local down
+
+status: .venv/tributary-run ## What runs, and how fresh the data is
+	@$(RUN) -m tributary.local status || true
+
+logs: .venv/tributary-run ## Follow the logs
+	@$(RUN) -m tributary.local logs
+
+test: env-dev ## The whole test suite
+	@$(RUN) -m pytest
+
+lint: env-dev ## Formatting, types, SQL and YAML
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+	@$(RUN) -m sqlfluff lint dbt
+	@$(RUN) -m yamllint --strict .
+
+lock: env-dev ## Compile requirements*.in into the pinned, hashed requirements*.txt
+	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt
+	@$(COMPILE) requirements.in -o requirements.txt
+	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	@$(COMPILE) requirements-celery.in -o requirements-celery.txt
+
+env:
+	@$(BOOTSTRAP) run
+
+env-dev:
+	@$(BOOTSTRAP) dev
+
+# What looks at or stops a running installation must not change the packages under it.
+.venv/tributary-run:
+	@$(BOOTSTRAP) run

@@ -1,0 +1,83 @@
+"""`make demo`: from nothing to the merchants' figures on the screen."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from tributary.local.airflow_api import AirflowApi
+from tributary.local.figures import LAST_DAYS, TOTALS, table
+from tributary.local.lifecycle import up
+from tributary.local.problem import ProblemError
+from tributary.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tributary.local.environment import Installation
+    from tributary.local.progress import Progress, Step
+
+INGEST = "ingest_shopify"
+
+
+def demo(installation: Installation, progress: Progress) -> str:
+    """Start everything, bring the first figures through the whole road, and say where to look."""
+    env = up(installation, progress)
+    api = AirflowApi(env)
+    with progress.step("Ingest of Shopify") as step:
+        run_id = start_ingest(api)
+        api.wait_for_run(INGEST, run_id, step.say, installation)
+    with progress.step("Build, gate and publish") as step:
+        for dag_id, caused in wait_for_caused(api, run_id, step):
+            api.wait_for_run(dag_id, caused, step.say, installation)
+    return f"{figures(env)}\n\n{where(installation, env)}\nReady after {progress.seconds:.0f} s."
+
+
+def start_ingest(api: AirflowApi) -> str:
+    """Unpause every DAG and return a run of the ingest: the one that its schedule starts at once, or one of our own."""
+    paused = [dag_id for dag_id, dag in api.dags().items() if dag["is_paused"]]
+    for dag_id in paused:
+        api.unpause(dag_id)
+    until = time.monotonic() + (15 if INGEST in paused else 0)
+    while not (active := api.active_runs(INGEST)):
+        if time.monotonic() >= until:
+            return api.trigger(INGEST)
+        time.sleep(0.5)
+    return active[0]
+
+
+def wait_for_caused(api: AirflowApi, run_id: str, step: Step) -> list[tuple[str, str]]:
+    """The runs that the ingest caused, as soon as the scheduler has started them."""
+    until = time.monotonic() + 900
+    while (caused := api.runs_caused_by(INGEST, run_id)) is None:
+        if time.monotonic() > until:
+            raise ProblemError(
+                "The ingest brought news, but no transform was started.",
+                "Look whether `transform` is paused in Airflow, or stuck in an earlier run.",
+            )
+        step.say("waiting for its turn")
+        time.sleep(0.5)
+    return caused
+
+
+def figures(env: Mapping[str, str]) -> str:
+    """Each merchant's last seven days, and all of them together."""
+    with psycopg.connect(env["WAREHOUSE_URL"]) as conn:
+        days, totals = table(conn, LAST_DAYS), table(conn, TOTALS)
+    if not totals:
+        raise ProblemError("Nothing was published.", "Look at the runs of `transform` in Airflow.")
+    return f"\nThe last seven days\n{days}\n\nAll days\n{totals}"
+
+
+def where(installation: Installation, env: Mapping[str, str]) -> str:
+    """Where to look, how to sign in, and how to stop."""
+    file = installation.env_file
+    shown = shlex.quote(str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file))
+    return (
+        f"Airflow    {env['AIRFLOW_URL']}  (user {env['AIRFLOW_USER']}, password {env['AIRFLOW_PASSWORD']})\n"
+        f'Warehouse  . {shown} && psql "$WAREHOUSE_URL"\n'
+        "Next       make status | make logs | make down"
+    )

@@ -1,0 +1,290 @@
+"""What an installation is set to: folders, ports, secrets, and the environment that everything in it runs with.
+
+Ports and secrets are decided once and kept in `state.json`; the environment is derived from them and written to `env`,
+which a shell can source. Whatever the file `.env` beside the Makefile holds, for example the token of a real shop,
+replaces what is derived here.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shlex
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import psutil
+
+from tributary.local.postgres import Server, data_directory
+from tributary.local.problem import ProblemError
+from tributary.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+PORTS = {"airflow": 8080, "sandbox": 8090, "postgres": 5433}
+USERS = {"admin": "admin", "engineer": "op", "analyst": "user", "manager": "user", "viewer": "viewer"}
+WAREHOUSE_USER = "tributary_pipeline"
+WAREHOUSE_DATABASE = "tributary"
+METADATA_USER = METADATA_DATABASE = "airflow"
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One local installation: the folder that holds its data, secrets and logs."""
+
+    local: Path
+
+    @classmethod
+    def of_environment(cls) -> Installation:
+        """The one that TRIBUTARY_LOCAL names, or `.local` in the repository."""
+        return cls((ROOT / (os.environ.get("TRIBUTARY_LOCAL") or ".local")).resolve())
+
+    @property
+    def env_file(self) -> Path:
+        """What a shell can source."""
+        return self.local / "env"
+
+    @property
+    def state_file(self) -> Path:
+        """Ports and secrets, decided once."""
+        return self.local / "state.json"
+
+    @property
+    def logs(self) -> Path:
+        """Where every process and step writes."""
+        return self.local / "logs"
+
+    @property
+    def airflow_home(self) -> Path:
+        """Airflow's own files."""
+        return self.local / "airflow"
+
+    def state(self) -> dict[str, Any]:
+        """The decided ports and secrets; empty before the first start."""
+        return json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
+
+    def env(self) -> dict[str, str]:
+        """The written environment; empty before the first start."""
+        return parse_env(self.env_file.read_text()) if self.env_file.exists() else {}
+
+    def server(self) -> Server:
+        """The embedded PostgreSQL server of this installation."""
+        state = self.state()
+        data = data_directory(self.local / "postgres", state["installation_id"])
+        return Server(data, state["ports"]["postgres"], state["secrets"]["postgres"])
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """The variables of a file of shell assignments, with or without `export`."""
+    words = (word for word in shlex.split(text, comments=True) if word != "export")
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def render_env(env: Mapping[str, str]) -> str:
+    """Shell assignments which `parse_env` and every POSIX shell read back as given."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items()))
+
+
+def dotenv() -> dict[str, str]:
+    """What the user wrote to `.env` beside the Makefile, where the Astro CLI looks too."""
+    file = ROOT / ".env"
+    return parse_env(file.read_text()) if file.exists() else {}
+
+
+def given() -> dict[str, str]:
+    """The switches of this platform (TRIBUTARY_...): from the environment, else from `.env`."""
+    return {**dotenv(), **os.environ}
+
+
+def external_postgres() -> str | None:
+    """The administrator's URL of an existing server to use instead of the embedded one."""
+    return given().get("TRIBUTARY_POSTGRES_URL")
+
+
+def prepare(installation: Installation, running: Collection[str] = ()) -> dict[str, str]:
+    """Decide ports and secrets as far as they are not decided, write them, and return the environment.
+
+    :param running: The names in PORTS whose process runs already, and therefore keeps its port.
+    """
+    for folder in (installation.local, installation.logs, installation.airflow_home):
+        folder.mkdir(parents=True, exist_ok=True)
+    before = installation.state()
+    known = before.get("secrets", {})
+    state: dict[str, Any] = {
+        "installation_id": before.get("installation_id") or secrets.token_hex(4),
+        "ports": choose_ports(before.get("ports", {}), running),
+        "secrets": {
+            **{name: known.get(name) or secrets.token_urlsafe(18) for name in ("postgres", "metadata", "warehouse")},
+            "fernet": known.get("fernet") or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "jwt": known.get("jwt") or secrets.token_urlsafe(64),
+            "api": known.get("api") or secrets.token_urlsafe(32),
+            "users": {user: known.get("users", {}).get(user) or secrets.token_urlsafe(9) for user in USERS},
+        },
+    }
+    write_private(installation.state_file, json.dumps(state, indent=2))
+    write_private(installation.airflow_home / "passwords.json", json.dumps(state["secrets"]["users"]))
+    # An empty file keeps Airflow from writing one with absolute paths, which would outlive a move of the repository.
+    (installation.airflow_home / "airflow.cfg").write_text("# Everything is set by environment variables: see ../env\n")
+    own = {name: value for name, value in dotenv().items() if not name.startswith("TRIBUTARY_")}
+    env = derive(installation, state) | own
+    write_private(installation.env_file, render_env(env))
+    return env
+
+
+def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, str]:
+    """The environment that follows from ports and secrets."""
+    ports, known = state["ports"], state["secrets"]
+    external = external_postgres()
+    host, port = LOOPBACK, ports["postgres"]
+    if external:
+        server = urlsplit(external)
+        host, port = server.hostname or LOOPBACK, server.port or 5432
+    sandbox = f"http://{LOOPBACK}:{ports['sandbox']}"
+    airflow = f"http://{LOOPBACK}:{ports['airflow']}"
+    metadata = f"{METADATA_USER}:{quote(known['metadata'], safe='')}@{host}:{port}/{METADATA_DATABASE}"
+    return {
+        "TRIBUTARY_HOME": str(ROOT),
+        "SANDBOX_URL": sandbox,
+        "WAREHOUSE_URL": f"postgresql://{WAREHOUSE_USER}:{quote(known['warehouse'], safe='')}"
+        f"@{host}:{port}/{WAREHOUSE_DATABASE}",
+        "WAREHOUSE_HOST": host,
+        "WAREHOUSE_PORT": str(port),
+        "WAREHOUSE_USER": WAREHOUSE_USER,
+        "WAREHOUSE_PASSWORD": known["warehouse"],
+        "WAREHOUSE_DATABASE": WAREHOUSE_DATABASE,
+        **{
+            f"SHOPIFY_{shop.upper()}_{name}": value
+            for shop in ("aurora", "nordlicht")
+            for name, value in {
+                "HOST": f"{sandbox}/shopify/{shop}.myshopify.com",
+                "TOKEN": f"shpat_sandbox_{shop}",
+            }.items()
+        },
+        "SLACK_BASE_URL": f"{sandbox}/slack/api/",
+        "SLACK_TOKEN": "xoxb-sandbox",
+        "AIRFLOW_HOME": str(installation.airflow_home),
+        "AIRFLOW_URL": airflow,
+        "AIRFLOW_USER": "admin",
+        "AIRFLOW_PASSWORD": known["users"]["admin"],
+        "AIRFLOW__API__BASE_URL": airflow,
+        "AIRFLOW__API__HOST": LOOPBACK,
+        "AIRFLOW__API__INSTANCE_NAME": "Tributary",
+        "AIRFLOW__API__PORT": str(ports["airflow"]),
+        "AIRFLOW__API__SECRET_KEY": known["api"],
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": known["jwt"],
+        "AIRFLOW__CORE__AUTH_MANAGER": (
+            "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+        ),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "tributary.local.executor.WarmLocalExecutor",
+        "AIRFLOW__CORE__FERNET_KEY": known["fernet"],
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # A worker process takes some 200 MB and a CPU while it starts: few are faster than many on a small machine.
+        "AIRFLOW__CORE__PARALLELISM": "6",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(installation.airflow_home / "passwords.json"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__COSMOS__CACHE_DIR": str(installation.local / "cosmos"),
+        "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+        # A changed file is read at once; reading the others again and again would only take CPU from the tasks.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{metadata}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(installation.logs / "tasks"),
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(installation.logs / "dag_processor"),
+        # After a crash or `make down` in the middle of a task: how long until the task is tried again.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+        "DO_NOT_TRACK": "1",
+        "SODA_CORE_TELEMETRY_ENABLED": "false",
+    }
+
+
+def process_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process of the installation: ours over the user's, without the user's own Airflow."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "PYTHONHOME"))}
+    direct = ",".join(filter(None, (inherited.get("NO_PROXY") or inherited.get("no_proxy"), LOOPBACK, "localhost")))
+    scripts = str(Path(sys.executable).parent)
+    return {
+        **inherited,
+        **env,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "PATH": os.pathsep.join((scripts, inherited.get("PATH", os.defpath))),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def choose_ports(before: Mapping[str, int], running: Collection[str]) -> dict[str, int]:
+    """A port per server: the pinned one, else the one it had, else the usual one, else the next free one."""
+    user = given()
+    chosen: dict[str, int] = {}
+    for name, usual in PORTS.items():
+        variable = f"TRIBUTARY_PORT_{name.upper()}"
+        pinned = user.get(variable)
+        if pinned and not (pinned.isdecimal() and 0 < int(pinned) < 65536):
+            raise ProblemError(f"{variable} is {pinned!r}, which is not a port.", "Give a number from 1 to 65535.")
+        if name in running:
+            if pinned and int(pinned) != before[name]:
+                raise ProblemError(
+                    f"{variable} is {pinned}, but {name} runs on port {before[name]} already.",
+                    "Stop it first: make down.",
+                )
+            chosen[name] = before[name]
+        elif pinned:
+            if not is_free(int(pinned)):
+                raise ProblemError(
+                    f"Port {pinned} ({variable}) is taken by {who_listens(int(pinned))}.",
+                    f"Stop that process, or set {variable} to another port or not at all.",
+                )
+            chosen[name] = int(pinned)
+        else:
+            candidates = (before.get(name, usual), *range(usual, usual + 200))
+            chosen[name] = next(port for port in candidates if port not in chosen.values() and is_free(port))
+    return chosen
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port."""
+    with socket.socket() as probe:
+        if probe.connect_ex((LOOPBACK, port)) == 0:
+            return False
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def who_listens(port: int) -> str:
+    """The process that listens on a port, as far as we may see it."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
+            if listens and listens.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return "another process"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, readable by its owner only."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.touch(mode=0o600)
+    fresh.chmod(0o600)
+    fresh.write_text(text)
+    fresh.replace(path)

@@ -1,0 +1,72 @@
+"""`make status`: what runs, and how fresh the data is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import psycopg
+
+from tributary.local import processes
+from tributary.local.airflow_api import AirflowApi
+from tributary.local.environment import external_postgres
+from tributary.local.figures import CHECKPOINTS, DEAD_LETTERS, PUBLICATIONS, table
+from tributary.local.lifecycle import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tributary.local.environment import Installation
+
+
+def status(installation: Installation) -> tuple[str, bool]:
+    """The report, and whether everything that should run does."""
+    env = installation.env()
+    if not env:
+        return "Nothing was started here yet: make demo", False
+    healths = health(env)
+    alive = processes.leaders(installation)
+    lines = [f"{'':2}{'process':<14}{'pid':>8}{'port':>7}  state"]
+    for name, (port, state) in healths.items():
+        pid = (
+            str(alive[name].pid)
+            if name in alive
+            else "elsewhere"
+            if name == "postgres" and external_postgres()
+            else "-"
+        )
+        shown = state if name in alive or pid == "elsewhere" else "stopped"
+        lines.append(f"{'':2}{name:<14}{pid:>8}{port:>7}  {shown}")
+    lines.append("")
+    lines.append(freshness(env))
+    healthy = all(state == "healthy" for _, state in healths.values())
+    return "\n".join(lines), healthy
+
+
+def health(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Port and state by process."""
+    airflow = AirflowApi(env).health()
+    try:
+        psycopg.connect(env["WAREHOUSE_URL"], connect_timeout=3).close()
+        postgres = "healthy"
+    except psycopg.OperationalError:
+        postgres = "does not answer"
+    sandbox = "healthy" if answers(env["SANDBOX_URL"]) else "does not answer"
+    return {
+        "postgres": (env["WAREHOUSE_PORT"], postgres),
+        "sandbox": (str(urlsplit(env["SANDBOX_URL"]).port), sandbox),
+        "api-server": (str(urlsplit(env["AIRFLOW_URL"]).port), airflow["metadatabase"]),
+        "scheduler": ("", airflow["scheduler"]),
+        "dag-processor": ("", airflow["dag_processor"]),
+        "triggerer": ("", airflow["triggerer"]),
+    }
+
+
+def freshness(env: Mapping[str, str]) -> str:
+    """How far every stream was read, what was published last, and what waits as a dead letter."""
+    try:
+        with psycopg.connect(env["WAREHOUSE_URL"], connect_timeout=3) as conn:
+            parts = [table(conn, query) for query in (CHECKPOINTS, PUBLICATIONS, DEAD_LETTERS)]
+    except psycopg.OperationalError:
+        return "  The warehouse does not answer, so nothing is known of the data."
+    return "\n\n".join(filter(None, parts)) or "  The warehouse is empty."

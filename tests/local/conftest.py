@@ -1,0 +1,36 @@
+"""An installation of its own per test, where PostgreSQL's account can reach it when root runs the tests."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tributary.local import environment, processes
+from tributary.local.environment import Installation
+from tributary.local.postgres import temporary_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def installation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    """An empty installation on ports of its own, untouched by what the user has set; stopped at the end."""
+    for name in ("TRIBUTARY_POSTGRES_URL", *(f"TRIBUTARY_PORT_{server.upper()}" for server in environment.PORTS)):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(environment, "dotenv", dict)
+    with tempfile.TemporaryDirectory(prefix="tributary-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        made = Installation(Path(folder).resolve() / "it's here")
+        yield made
+        processes.stop(made)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server for the session, as its superuser's URL."""
+    with temporary_server() as url:
+        yield url

@@ -1,0 +1,113 @@
+"""The processes: found by their mark, stopped whatever happened, and never another installation's."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tributary.local import lifecycle, processes
+from tributary.local.environment import prepare
+from tributary.local.problem import ProblemError
+from tributary.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tributary.local.environment import Installation
+
+
+@pytest.fixture
+def services(installation: Installation) -> Installation:
+    """PostgreSQL with both databases, and the sandbox on its way up."""
+    lifecycle.start_services(installation, prepare(installation))
+    return installation
+
+
+def pids(installation: Installation) -> set[int]:
+    server = installation.server().pid
+    return {entry.process.pid for entry in processes.running(installation)} | ({server} if server else set())
+
+
+def test_procfiles_and_groups_name_the_same_processes() -> None:
+    for group, names in processes.GROUPS.items():
+        lines = (ROOT / f"Procfile.{group}").read_text().splitlines()
+        assert tuple(line.partition(":")[0] for line in lines) == names
+
+
+def test_stop_leaves_no_process_and_start_goes_on_with_the_data(services: Installation) -> None:
+    assert set(processes.leaders(services)) == {"postgres", "sandbox"}
+    before = pids(services)
+    processes.stop(services)
+    assert pids(services) == set()
+    assert not any(psutil.pid_exists(pid) for pid in before)
+    identity = (services.server().data / "PG_VERSION").stat().st_ino
+    lifecycle.start_services(services, prepare(services))
+    assert (services.server().data / "PG_VERSION").stat().st_ino == identity
+
+
+def test_a_killed_manager_hides_nothing(services: Installation) -> None:
+    before = pids(services)
+    managers = [entry.process for entry in processes.running(services) if processes.is_manager(entry.process)]
+    assert len(managers) == 1
+    managers[0].kill()
+    managers[0].wait()
+    processes.stop(services)
+    assert pids(services) == set()
+    assert not any(psutil.pid_exists(pid) for pid in before)
+
+
+def test_starting_what_runs_changes_nothing(services: Installation) -> None:
+    before = processes.leaders(services)
+    lifecycle.start_services(services, prepare(services, running=lifecycle.running_servers(services)))
+    assert processes.leaders(services) == before
+
+
+def test_another_installation_is_left_alone(services: Installation, tmp_path: Path) -> None:
+    other = type(services)(tmp_path / "other")
+    processes.stop(other)
+    assert set(processes.leaders(services)) == {"postgres", "sandbox"}
+
+
+def test_only_one_command_at_a_time(installation: Installation) -> None:
+    with (
+        lifecycle.only_one(installation),
+        pytest.raises(ProblemError, match=f"pid {os.getpid()}"),
+        lifecycle.only_one(installation),
+    ):
+        pass
+
+
+def test_a_failing_step_says_which_why_and_what_to_do(installation: Installation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        result = subprocess.run(
+            [sys.executable, "-m", "tributary.local", "up", "--local-dir", installation.local],
+            env={**os.environ, "TRIBUTARY_PORT_AIRFLOW": str(port)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stderr.startswith(
+        f"FAILED at Ports, secrets and settings: Port {port} (TRIBUTARY_PORT_AIRFLOW) is taken"
+    )
+    assert "what to do: Stop that process" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_status_before_the_first_start(installation: Installation) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tributary.local", "status", "--local-dir", installation.local],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (3, "Nothing was started here yet: make demo\n")
