@@ -1,0 +1,315 @@
+"""What a build has to compute again: the merchant days that the changes since the last publication touch."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from tributary.warehouse.errors import UnknownMerchant
+from tributary.warehouse.mart_table import published_day_marts
+from tributary.warehouse.raw_table import identity_expression, raw_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from psycopg import Connection
+
+    from tributary.declaration import Channel, Stream
+
+# Every look into raw is a lateral subquery with `offset 0`, which holds PostgreSQL to one index probe a row: on tables
+# that grew since they were last analyzed it would choose to read all of them.
+
+# From a changed row's identities to those of rows that share one, and once more: a guest's e-mail leads to the customer
+# who owns it, the customer to all their e-mails, and each of these to the orders placed with it.
+_IDENTITY_HOPS = 2
+
+_TABLES = sql.SQL("""
+set local jit = off;
+create temporary table claimed on commit drop as
+select merchant_id, channel, stream, record_id, operation, old_event_at, new_event_at, old_payload
+from ops.changes
+where build_id = {build_id};
+analyze claimed;
+create temporary table touched (
+    merchant_id text not null,
+    event_at timestamptz not null
+) on commit drop;
+create temporary table touched_day (
+    merchant_id text not null,
+    date_day date not null
+) on commit drop;
+create temporary table linked (
+    merchant_id text not null,
+    kind text not null,
+    value text not null,
+    hop integer not null,
+    primary key (merchant_id, kind, value)
+) on commit drop;
+""")
+
+_OWN_TIMES = """
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, event.at
+from claimed
+cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as event (at)
+where event.at is not null
+"""
+
+# Children that changed themselves bring their old days; these are the days of the ones that did not.
+_CHILDREN_OF_CHANGED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, child.event_at
+from claimed
+cross join lateral (
+    select event_at
+    from {child}
+    where
+        merchant_id = claimed.merchant_id
+        and record_id > claimed.record_id || '/'
+        and record_id < claimed.record_id || '0'
+    offset 0
+) as child
+where claimed.channel = {channel} and claimed.stream = {stream}
+""")
+
+_PARENTS_OF_CHANGED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, parent.event_at
+from claimed
+cross join lateral (
+    select event_at
+    from {parent}
+    where
+        merchant_id = claimed.merchant_id
+        and record_id = left(claimed.record_id, -strpos(reverse(claimed.record_id), '/'))
+    offset 0
+) as parent
+where claimed.channel = {channel} and claimed.stream = {child_stream}
+""")
+
+_IDENTITIES_OF_CHANGED = sql.SQL("""
+insert into linked (merchant_id, kind, value, hop)
+select distinct version.merchant_id, {kind}, {identity}, 0
+from (
+    select claimed.merchant_id, claimed.old_payload as payload
+    from claimed
+    where claimed.channel = {channel} and claimed.stream = {stream} and claimed.old_payload is not null
+    union all
+    select claimed.merchant_id, stored.payload
+    from claimed
+    cross join lateral (
+        select payload
+        from {table}
+        where merchant_id = claimed.merchant_id and record_id = claimed.record_id
+        offset 0
+    ) as stored
+    where claimed.channel = {channel} and claimed.stream = {stream}
+) as version
+where {identity} is not null
+on conflict do nothing
+""")
+
+_IDENTITIES_OF_LINKED = sql.SQL("""
+insert into linked (merchant_id, kind, value, hop)
+select distinct linked.merchant_id, {to_kind}, stored.value, {hop}
+from linked
+cross join lateral (
+    select {to_identity} as value
+    from {table}
+    where merchant_id = linked.merchant_id and {identity} = linked.value
+    offset 0
+) as stored
+where linked.kind = {kind} and linked.hop = {hop} - 1 and stored.value is not null
+on conflict do nothing
+""")
+
+_TIMES_OF_LINKED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select distinct linked.merchant_id, stored.event_at
+from linked
+cross join lateral (
+    select event_at
+    from {table}
+    where merchant_id = linked.merchant_id and {identity} = linked.value
+    offset 0
+) as stored
+where linked.kind = {kind}
+""")
+
+_ALL_TIMES = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select stored.merchant_id, stored.event_at
+from {table} as stored
+where {everything} or stored.merchant_id in (select merchant_id from claimed where operation = 'settings')
+""")
+
+_ALL_DAYS = sql.SQL("""
+insert into touched_day (merchant_id, date_day)
+select distinct mart.merchant_id, mart.date_day
+from {mart} as mart
+where {everything} or mart.merchant_id in (select merchant_id from claimed where operation = 'settings')
+""")
+
+_DAYS_OF_TIMES = """
+insert into touched_day (merchant_id, date_day)
+select distinct touched.merchant_id, (touched.event_at at time zone merchants.time_zone)::date
+from touched
+inner join ops.merchants on merchants.merchant_id = touched.merchant_id
+"""
+
+_UNKNOWN_MERCHANTS = """
+select merchant_id from touched
+union
+select merchant_id from touched_day
+union
+select merchant_id from claimed
+except
+select merchant_id from ops.merchants
+order by merchant_id
+"""
+
+_SCHEMA = sql.SQL("""
+drop schema if exists {schema} cascade;
+create schema {schema} authorization tributary_pipeline;
+create table {scope} (
+    build_id uuid not null,
+    merchant_id text not null,
+    date_day date not null,
+    starts_at timestamptz not null,
+    ends_at timestamptz not null,
+    primary key (merchant_id, date_day)
+);
+""")
+
+_SCOPE = sql.SQL("""
+insert into {scope} (build_id, merchant_id, date_day, starts_at, ends_at)
+select distinct
+    {build_id},
+    touched_day.merchant_id,
+    touched_day.date_day,
+    touched_day.date_day::timestamp at time zone merchants.time_zone,
+    (touched_day.date_day + 1)::timestamp at time zone merchants.time_zone
+from touched_day
+inner join ops.merchants on merchants.merchant_id = touched_day.merchant_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A build that may begin: its scope is in `<schema>.scope`."""
+
+    build_id: UUID
+    schema: str
+    merchants: list[str]
+    days: int
+
+
+def open_build(conn: Connection, schema: str, channels: Sequence[Channel], everything: bool = False) -> Build | None:
+    """Claim all changes, also those that an earlier build left unpublished, and empty the schema for them.
+
+    Returns None, and changes nothing, when there is nothing to compute. With `everything` the scope is all days of all
+    merchants, changed or not.
+    """
+    build_id = uuid4()
+    with conn.transaction() as transaction:
+        conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"tributary.build {schema}",))
+        conn.execute("update ops.changes set build_id = %s", (build_id,))
+        _find_days(conn, build_id, channels, everything)
+        _check_merchants(conn)
+        scope = sql.Identifier(schema, "scope")
+        conn.execute(_SCHEMA.format(schema=sql.Identifier(schema), scope=scope))
+        conn.execute(_SCOPE.format(scope=scope, build_id=sql.Literal(build_id)))
+        conn.execute(sql.SQL("analyze {}").format(scope))
+        days: dict[str, int] = dict(
+            conn.execute(
+                sql.SQL("select merchant_id, count(*) from {} group by merchant_id order by merchant_id").format(scope)
+            ).fetchall()
+        )
+        if not days:
+            raise psycopg.Rollback(transaction)
+    return Build(build_id, schema, list(days), sum(days.values())) if days else None
+
+
+def _find_days(conn: Connection, build_id: UUID, channels: Sequence[Channel], everything: bool) -> None:
+    conn.execute(_TABLES.format(build_id=sql.Literal(build_id)))
+    streams = [(channel, stream) for channel in channels for stream in channel.streams]
+    if not everything:
+        _follow_changes(conn, streams)
+    settings = conn.execute("select exists (select from claimed where operation = 'settings')").fetchone()
+    if everything or settings == (True,):
+        whole = sql.Literal(everything)
+        for channel, stream in streams:
+            for name in (stream.name, *stream.children):
+                conn.execute(_ALL_TIMES.format(table=raw_table(channel, name), everything=whole))
+        for mart in published_day_marts(conn):
+            conn.execute(_ALL_DAYS.format(mart=sql.Identifier("marts", mart), everything=whole))
+    conn.execute(_DAYS_OF_TIMES)
+
+
+def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
+    conn.execute(_OWN_TIMES)
+    for channel, stream in streams:
+        for child in stream.children:
+            names = {
+                "channel": sql.Literal(channel.name),
+                "stream": sql.Literal(stream.name),
+                "child_stream": sql.Literal(child),
+                "parent": raw_table(channel, stream.name),
+                "child": raw_table(channel, child),
+            }
+            conn.execute(_CHILDREN_OF_CHANGED.format(**names))
+            conn.execute(_PARENTS_OF_CHANGED.format(**names))
+    _follow_identities(conn, streams)
+
+
+def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
+    for channel, stream in streams:
+        for kind, expression in stream.identities.items():
+            conn.execute(
+                _IDENTITIES_OF_CHANGED.format(
+                    kind=sql.Literal(kind),
+                    identity=identity_expression(expression),
+                    channel=sql.Literal(channel.name),
+                    stream=sql.Literal(stream.name),
+                    table=raw_table(channel, stream.name),
+                )
+            )
+    for hop in range(1, _IDENTITY_HOPS + 1):
+        conn.execute("analyze linked")
+        for channel, stream in streams:
+            for kind, to_kind in itertools.permutations(stream.identities, 2):
+                conn.execute(
+                    _IDENTITIES_OF_LINKED.format(
+                        hop=sql.Literal(hop),
+                        kind=sql.Literal(kind),
+                        identity=identity_expression(stream.identities[kind]),
+                        to_kind=sql.Literal(to_kind),
+                        to_identity=identity_expression(stream.identities[to_kind]),
+                        table=raw_table(channel, stream.name),
+                    )
+                )
+    conn.execute("analyze linked")
+    for channel, stream in streams:
+        for kind, expression in stream.identities.items():
+            conn.execute(
+                _TIMES_OF_LINKED.format(
+                    kind=sql.Literal(kind),
+                    identity=identity_expression(expression),
+                    table=raw_table(channel, stream.name),
+                )
+            )
+
+
+def _check_merchants(conn: Connection) -> None:
+    unknown = [merchant_id for (merchant_id,) in conn.execute(_UNKNOWN_MERCHANTS).fetchall()]
+    if unknown:
+        raise UnknownMerchant(
+            f"raw holds records of {', '.join(unknown)}, unknown to ops.merchants, so their business days are unknown "
+            "too: add them to include/config/merchants.yaml, which the next ingest applies"
+        )

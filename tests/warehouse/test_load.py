@@ -1,0 +1,413 @@
+"""Syncs against real PostgreSQL: what lands, what is left alone, what is refused, and what survives a crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from tests.warehouse.shop import NOW, ORDERS, SHOP, START, Vendor, changes, order, page, payload, raw, refund, sync
+from tributary.declaration import Page, Record, Reject
+from tributary.warehouse import load, merge
+from tributary.warehouse.errors import ConcurrentSync, TooManyDeadLetters
+from tributary.warehouse.load import sync_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Connect = Any
+
+
+def state(conn: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that a sync leaves, without the ids and clocks that differ between runs."""
+    queries = {
+        "orders": "select record_id, event_at, updated_at, payload, payload_hash from raw.shop_orders order by 1",
+        "refunds": "select record_id, event_at, updated_at, payload, payload_hash from raw.shop_refunds order by 1",
+        "changes": """
+            select stream, record_id, operation, old_event_at, new_event_at, old_payload
+            from ops.changes order by 1, 2, 3, 4
+        """,
+        "dead letters": """
+            select record_id, reason, payload, times_seen, resolved_at is null from ops.dead_letters order by 1, 2
+        """,
+        "checkpoints": "select merchant_id, stream, position from ops.checkpoints order by 1, 2",
+        "ledger": "select sum(inserted), sum(updated), sum(removed), sum(rejected) from ops.syncs",
+    }
+    return {name: conn.execute(query).fetchall() for name, query in queries.items()}
+
+
+def test_first_sync_lands_everything_and_says_so(connect: Connect, conn: psycopg.Connection) -> None:
+    report = sync(connect, Vendor([page(order("1"), order("2"), refunds=[refund("2/7")]), page(order("3"))]))
+
+    assert raw(conn).keys() == {"1", "2", "3"}
+    assert raw(conn, "refunds").keys() == {"2/7"}
+    assert changes(conn) == [("orders", id_, "insert") for id_ in "123"] + [("refunds", "2/7", "insert")]
+    assert (report.counts.records_read, report.counts.inserted, report.counts.unchanged) == (4, 4, 0)
+    assert report.position == NOW
+    assert conn.execute("select status, records_read, error from ops.syncs").fetchall() == [("succeeded", 4, None)]
+
+
+def test_repeated_sync_changes_nothing(connect: Connect, conn: psycopg.Connection) -> None:
+    vendor = Vendor([page(order("1"), refunds=[refund("1/7")])])
+    sync(connect, vendor)
+    before = conn.execute("select record_id, loaded_at, xmin from raw.shop_orders").fetchall()
+
+    report = sync(connect, vendor, now=NOW + timedelta(minutes=5))
+
+    assert conn.execute("select record_id, loaded_at, xmin from raw.shop_orders").fetchall() == before
+    assert len(changes(conn)) == 2
+    assert (report.counts.unchanged, report.counts.inserted, report.counts.updated) == (2, 0, 0)
+
+
+def test_update_keeps_the_old_version_in_the_change_log(connect: Connect, conn: psycopg.Connection) -> None:
+    sync(connect, Vendor([page(order("1", version=1, note="before"))]))
+    conn.execute("truncate ops.changes")
+    sync(connect, Vendor([page(order("1", version=2, note="after", event_at=START + timedelta(days=3)))]))
+
+    (change,) = conn.execute("select operation, old_event_at, new_event_at, old_payload ->> 'note' from ops.changes")
+    assert change == ("update", START, START + timedelta(days=3), "before")
+    assert raw(conn)["1"]["note"] == "after"
+
+
+def test_older_version_never_overwrites_a_newer_one(connect: Connect, conn: psycopg.Connection) -> None:
+    sync(connect, Vendor([page(order("1", version=5), refunds=[refund("1/7")])]))
+    sync(connect, Vendor([page(order("1", version=4), refunds=[])]))
+
+    assert raw(conn)["1"]["version"] == 5
+    assert raw(conn, "refunds").keys() == {"1/7"}
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_on_equal_times_the_later_read_wins(
+    connect: Connect, conn: psycopg.Connection, pages: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tributary.warehouse.staging.BATCH_RECORDS", batch)
+    same_time = {"version": 1, "updated_at": START}
+    sync(connect, Vendor([page(order("1", note="stored", **same_time))]))
+    reads = [order("1", note="flicker", **same_time), order("1", note="stored", **same_time)]
+
+    sync(connect, Vendor([page(*reads)] if pages == 1 else [page(reads[0]), page(reads[1])]))
+    assert raw(conn)["1"]["note"] == "stored"
+
+    sync(connect, Vendor([page(*reversed(reads))] if pages == 1 else [page(reads[1]), page(reads[0])]))
+    assert raw(conn)["1"]["note"] == "flicker"
+
+
+def test_children_are_replaced_with_their_parent(connect: Connect, conn: psycopg.Connection) -> None:
+    sync(connect, Vendor([page(order("1"), order("12"), refunds=[refund("1/7"), refund("1/8"), refund("12/9")])]))
+    conn.execute("truncate ops.changes")
+
+    report = sync(connect, Vendor([page(order("1", version=2), refunds=[refund("1/8", note="x"), refund("1/6")])]))
+
+    assert raw(conn, "refunds").keys() == {"1/6", "1/8", "12/9"}
+    assert sorted(changes(conn)) == [
+        ("orders", "1", "update"),
+        ("refunds", "1/6", "insert"),
+        ("refunds", "1/7", "delete"),
+        ("refunds", "1/8", "update"),
+    ]
+    assert (report.counts.inserted, report.counts.updated, report.counts.removed) == (1, 2, 1)
+    old = conn.execute("select old_payload ->> 'id', new_event_at from ops.changes where operation = 'delete'")
+    assert old.fetchall() == [("1/7", None)]
+
+
+def test_children_that_change_alone_are_noticed(connect: Connect, conn: psycopg.Connection) -> None:
+    sync(connect, Vendor([page(order("1"), order("2"), refunds=[refund("1/7"), refund("2/8")])]))
+    conn.execute("truncate ops.changes")
+
+    sync(connect, Vendor([page(order("1"), order("2"), refunds=[refund("1/7", note="x")])]))
+
+    assert sorted(changes(conn)) == [("refunds", "1/7", "update"), ("refunds", "2/8", "delete")]
+
+
+def test_windows_follow_the_checkpoint(connect: Connect, conn: psycopg.Connection) -> None:
+    vendor = Vendor()
+    sync(connect, vendor, now=START + timedelta(days=2, hours=3))
+    days = [START + timedelta(days=n) for n in range(3)]
+    assert vendor.asked == [(days[0], days[1]), (days[1], days[2]), (days[2], days[2] + timedelta(hours=3))]
+
+    later = Vendor()
+    sync(connect, later, now=START + timedelta(days=2, hours=4))
+    assert later.asked == [(days[2] + timedelta(hours=2), days[2] + timedelta(hours=4))]
+
+    past = Vendor()
+    report = sync(connect, past, now=START + timedelta(days=2, hours=2, minutes=30))
+    assert past.asked == []
+    assert report.position == days[2] + timedelta(hours=4)
+
+
+def test_the_checkpoint_never_moves_backwards(connect: Connect, conn: psycopg.Connection) -> None:
+    sync(connect, Vendor(), now=NOW)
+    quarters = replace(ORDERS, slice_length=timedelta(minutes=15))
+    breaks = Vendor(by_window={NOW - timedelta(minutes=30): [RuntimeError("third quarter")]})
+
+    with pytest.raises(RuntimeError, match="third quarter"):
+        sync(connect, breaks, now=NOW + timedelta(hours=1), stream=quarters)
+
+    assert len(breaks.asked) >= 3
+    assert conn.execute("select position from ops.checkpoints").fetchall() == [(NOW,)]
+
+
+def test_merchants_do_not_touch_each_other(connect: Connect, conn: psycopg.Connection) -> None:
+    sync(connect, Vendor([page(order("1"), refunds=[refund("1/7")])]), merchant_id="nordlicht")
+    sync(connect, Vendor([page(order("1", version=9))]), merchant_id="aurora")
+
+    assert raw(conn, merchant_id="nordlicht")["1"]["version"] == 1
+    assert raw(conn, "refunds", merchant_id="nordlicht").keys() == {"1/7"}
+
+
+UNSTORABLE = {
+    "NUL in the payload": Record("bad", START, START, b'{"note":"\\u0000"}'),
+    "lone surrogate in the payload": Record("bad", START, START, b'{"note":"\\ud800"}'),
+    "not JSON": Record("bad", START, START, b'{"note":'),
+    "not UTF-8": Record("bad", START, START, b'{"note":"\xff"}'),
+    "too deep": Record("bad", START, START, b"[" * 200_000 + b"]" * 200_000),
+    "number beyond numeric": Record("bad", START, START, b"[1e999999]"),
+    "NUL in the id": Record("b\x00d", START, START, b"{}"),
+    "lone surrogate in the id": Record("b\ud800d", START, START, b"{}"),
+    "endless id": Record("b" * 3_000, START, START, b"{}"),
+}
+
+
+@pytest.mark.parametrize("bad", UNSTORABLE.values(), ids=UNSTORABLE.keys())
+def test_what_postgresql_cannot_hold_is_a_dead_letter(connect: Connect, conn: psycopg.Connection, bad: Record) -> None:
+    good = [order(str(n)) for n in range(300)]
+    report = sync(connect, Vendor([page(*good[:200], bad, *good[200:])]))
+
+    assert raw(conn).keys() == {record.record_id for record in good}
+    ((kept, reason),) = conn.execute("select payload, reason from ops.dead_letters")
+    assert kept == bad.payload
+    assert reason.startswith("PostgreSQL cannot hold it: ")
+    assert report.counts.rejected == 1
+
+
+def test_a_record_is_refused_together_with_its_children(connect: Connect, conn: psycopg.Connection) -> None:
+    bad = Record("1/7", START, START, b'{"note":"\\u0000"}')
+    with pytest.raises(TooManyDeadLetters):
+        sync(connect, Vendor([page(order("1"), order("2"), refunds=[bad, refund("2/8")])]))
+
+    assert raw(conn).keys() == {"2"}
+    assert raw(conn, "refunds").keys() == {"2/8"}
+    assert conn.execute("select record_id from ops.dead_letters order by 1").fetchall() == [("1",), ("1/7",)]
+
+
+def test_a_huge_identity_does_not_break_the_index(connect: Connect, conn: psycopg.Connection) -> None:
+    incompressible = "".join(sha256(bytes([n])).hexdigest() for n in range(200))
+    sync(connect, Vendor([page(order("1", email=incompressible))]))
+    assert raw(conn).keys() == {"1"}
+
+
+def test_dead_letters_count_repeats_and_close_when_the_record_turns_good(
+    connect: Connect, conn: psycopg.Connection
+) -> None:
+    good = [order(str(n)) for n in range(500)]
+    bad = Reject("7", "amount is a text", b'{"amount":"x"}')
+    nameless = Reject(None, "no id", b"{}")
+    for _ in range(2):
+        sync(connect, Vendor([page(*good[:7], *good[8:], rejects=[bad, nameless])]))
+    letters = "select record_id, times_seen, resolved_at is null from ops.dead_letters order by record_id"
+    assert conn.execute(letters).fetchall() == [("7", 2, True), (None, 2, True)]
+
+    sync(connect, Vendor([page(good[7])]))
+    assert conn.execute(letters).fetchall() == [("7", 2, False), (None, 2, True)]
+
+    sync(connect, Vendor([page(*good, rejects=[bad])]))
+    assert conn.execute(letters).fetchall() == [("7", 3, True), (None, 2, True)]
+
+
+def test_too_many_rejects_fail_after_the_good_ones_landed(connect: Connect, conn: psycopg.Connection) -> None:
+    secret = b'{"email":"someone@example.com"}'
+    vendor = Vendor([page(order("1"), rejects=[Reject("2", "no date", secret)])])
+
+    with pytest.raises(TooManyDeadLetters, match=r"1 of 2 records of orders.*allowed: 1\.0%") as caught:
+        sync(connect, vendor)
+
+    assert "someone" not in str(caught.value)
+    assert raw(conn).keys() == {"1"}
+    assert conn.execute("select position from ops.checkpoints").fetchall() == [(NOW,)]
+
+
+def test_vendor_failure_keeps_earlier_slices_and_is_written_down(connect: Connect, conn: psycopg.Connection) -> None:
+    second = START + timedelta(days=1)
+    vendor = Vendor(
+        by_window={
+            START: [page(order("1"))],
+            second: [page(order("2")), RuntimeError("GET https://x.example/?access_token=hunter2 gave 500")],
+        }
+    )
+    with pytest.raises(RuntimeError, match="gave 500"):
+        sync(connect, vendor, now=START + timedelta(days=2))
+
+    assert raw(conn).keys() == {"1"}
+    assert conn.execute("select position from ops.checkpoints").fetchall() == [(second,)]
+    ledger = conn.execute("select status, error from ops.syncs order by window_start").fetchall()
+    assert [status for status, _ in ledger] == ["succeeded", "failed"]
+    assert "gave 500" in ledger[1][1]
+    assert "hunter2" not in ledger[1][1]
+
+
+class Catalog(Vendor):
+    """A vendor that knows what changed when, so that windows may be cut anywhere."""
+
+    def read(self, start: datetime, end: datetime) -> Iterator[Page]:
+        for entry in self.pages:
+            assert isinstance(entry, Page)
+            kept = [record for record in entry.records if start <= record.updated_at < end]
+            parents = {record.record_id for record in kept}
+            refunds = [child for child in entry.children["refunds"] if child.record_id.split("/")[0] in parents]
+            yield page(*kept, refunds=refunds, rejects=entry.rejects if start == START else ())
+
+
+DAY = 24 * 60
+CATALOG = [
+    page(order("1"), order("2", version=2), refunds=[refund("1/7")], rejects=[Reject("x", "no date", b"{}")]),
+    page(order("2", version=3), *[order(str(n), version=n) for n in range(10, 300)]),
+    page(order("1", version=DAY + 4), refunds=[refund("1/8"), refund("1/7", note="more")]),
+    page(order("3", version=DAY + 300), order("2", version=2 * DAY + 5), refunds=[refund("2/1")]),
+]
+
+
+class Killed(BaseException):
+    """Not an Exception, so that nothing on the way may handle it."""
+
+
+@pytest.mark.parametrize("occurrence", [1, 2])
+@pytest.mark.parametrize("place", ["staged", "merged", "before commit", "committed"])
+def test_killed_anywhere_a_rerun_ends_the_same(
+    connect: Connect, conn: psycopg.Connection, place: str, occurrence: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = START + timedelta(days=3)
+    sync(connect, Catalog(CATALOG), now=now)
+    undisturbed = state(conn)
+    conn.execute(
+        "truncate raw.shop_orders, raw.shop_refunds, ops.changes, ops.dead_letters, ops.checkpoints, ops.syncs"
+    )
+    passed = []
+
+    def kill(name: str) -> None:
+        passed.append(name)
+        if name == place and passed.count(place) == occurrence:
+            # The server ends the session, as when its client dies: nothing more can be said over it.
+            conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%sync'")
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(load, "failpoint", kill)
+        patch.setattr(load, "record_failure", lambda *_: None)
+        with pytest.raises(Killed):
+            sync(connect, Catalog(CATALOG), now=now)
+    sync(connect, Catalog(CATALOG), now=now)
+
+    assert state(conn) == undisturbed
+    assert conn.execute("select count(*) from ops.syncs where status = 'running'").fetchone() == (0,)
+
+
+def test_two_syncs_at_once_one_lands_and_the_other_says_why(
+    connect: Connect, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_staged = threading.Barrier(2, timeout=20)
+    monkeypatch.setattr(load, "failpoint", lambda name: both_staged.wait() if name == "staged" else None)
+    outcomes: dict[str, object] = {}
+
+    def run(name: str) -> None:
+        try:
+            outcomes[name] = sync(connect, Vendor([page(order("1", note=name), order("2", note=name))]))
+        except ConcurrentSync as error:
+            outcomes[name] = error
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in ("first", "second")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    winners = [name for name, outcome in outcomes.items() if not isinstance(outcome, ConcurrentSync)]
+    assert len(winners) == 1
+    assert {row["note"] for row in raw(conn).values()} == set(winners)
+    assert len(changes(conn)) == 2
+    assert sorted(conn.execute("select status from ops.syncs").fetchall()) == [("failed",), ("succeeded",)]
+
+
+def test_deadlock_repeats_the_slice(
+    connect: Connect, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def fail_once(*args: Any) -> Any:
+        counts = merge.merge_staged(*args)
+        tries.append(counts)
+        if len(tries) == 1:
+            raise psycopg.errors.DeadlockDetected("deadlock detected")
+        return counts
+
+    monkeypatch.setattr(load, "merge_staged", fail_once)
+    sync(connect, Vendor([page(order("1"), order("1", version=2), refunds=[refund("1/7")])]))
+
+    assert len(tries) == 2
+    assert raw(conn)["1"]["version"] == 2
+    assert changes(conn) == [("orders", "1", "insert"), ("refunds", "1/7", "insert")]
+
+
+def test_a_newer_version_that_came_meanwhile_by_another_road_stays(
+    connect: Connect, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(connect, Vendor([page(order("1"), refunds=[refund("1/7")])]))
+    conn.execute("delete from ops.changes")
+
+    def publish_newer(place: str) -> None:
+        if place == "staged":
+            conn.execute("update raw.shop_orders set updated_at = updated_at + interval '1 hour'")
+
+    monkeypatch.setattr(load, "failpoint", publish_newer)
+    sync(connect, Vendor([page(order("1", version=2), refunds=[refund("1/8")])]))
+
+    assert raw(conn)["1"]["version"] == 1
+    assert raw(conn, "refunds").keys() == {"1/7"}
+    assert changes(conn) == []
+
+
+def test_ids_with_slashes_keep_their_own_children(connect: Connect, conn: psycopg.Connection) -> None:
+    sync(connect, Vendor([page(order("1"), order("1/2"), refunds=[refund("1/7"), refund("1/2/9")])]))
+    sync(connect, Vendor([page(order("1"))]))
+    assert raw(conn, "refunds").keys() == {"1/2/9"}
+
+    sync(connect, Vendor([page(order("1", version=2), refunds=[refund("1/7")])]))
+    assert raw(conn, "refunds").keys() == {"1/7", "1/2/9"}
+
+
+def test_undeclared_children_are_a_mistake_in_the_channel(connect: Connect) -> None:
+    stray = page(order("1"))
+    stray.children["visits"] = (refund("1/7"),)  # type: ignore[index]
+    with pytest.raises(LookupError, match=r"'visits'.*refunds"):
+        sync_stream(connect, Vendor([stray]), SHOP, ORDERS, "aurora", NOW, START)
+
+
+def test_child_without_parent_is_a_dead_letter(connect: Connect, conn: psycopg.Connection) -> None:
+    good = [order(str(n)) for n in range(200)]
+    sync(connect, Vendor([page(*good, refunds=[refund("999/1")])]))
+    assert conn.execute("select record_id, payload from ops.dead_letters").fetchall() == [
+        ("999/1", payload({"id": "999/1", "version": 1}))
+    ]
+
+
+def test_a_failpoint_kills_the_process_only_where_it_is_named() -> None:
+    program = (
+        "from tributary.warehouse.failpoint import failpoint; failpoint('staged'); failpoint('merged'); print('on')"
+    )
+
+    def run(place: str) -> subprocess.CompletedProcess[bytes]:
+        environment = {"TRIBUTARY_FAILPOINT": place, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
+
+    assert (run("merged").returncode, run("merged").stdout) == (-signal.SIGKILL, b"")
+    assert (run("committed").returncode, run("committed").stdout) == (0, b"on\n")
