@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Asset, TriggerRule, XComArg, task, task_group
+
 from tributary.channels import CHANNELS
 from tributary.operators.gate import GateOperator
 from tributary.operators.incident import ReportIncidentOperator

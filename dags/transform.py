@@ -20,6 +20,7 @@ from airflow.sdk import DAG, Asset, AssetAny, Param, XComArg, task_group
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
 from cosmos.profiles import PostgresUserPasswordProfileMapping
+
 from tributary.channels import CHANNELS
 from tributary.operators.build import OpenBuildOperator, PublishOperator
 from tributary.operators.gate import GateOperator

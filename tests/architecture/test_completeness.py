@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+
 from tributary.channels import CHANNELS
 from tributary.provider import get_provider_info
 from tributary.warehouse.settings import load_merchants

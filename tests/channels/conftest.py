@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from sandbox.app import create_app
 from sandbox.serve import serve
 from sandbox.world import Settings

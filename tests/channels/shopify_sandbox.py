@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import requests
+
 from tributary.channels.shopify.api import ShopifyApi
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tributary.channels.payloads import neutralised, refusal, slices
 
 # Strings with every kind of trouble: NULs, halves of pairs, whole pairs, backslashes that only look like escapes.

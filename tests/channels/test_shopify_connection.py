@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tributary.channels.shopify.api import Answer, ShopifyApi, budgets
 from tributary.channels.shopify.diagnosis import diagnose
 from tributary.channels.shopify.refusals import GraphQLError, refused

@@ -18,6 +18,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+
 from tributary.channels.shopify import nested
 from tributary.channels.shopify.api import DOCUMENT
 from tributary.channels.shopify.streams import ORDERS_A_PAGE

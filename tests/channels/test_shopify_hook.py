@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 from airflow.providers_manager import ProvidersManager
+
 from tributary.channels import CHANNELS, channel
 from tributary.channels.shopify.api import API_VERSION, ShopifyApi
 from tributary.channels.shopify.hook import ShopifyHook

@@ -13,6 +13,7 @@ from tributary.channels.shopify.streams import ORDERS
 if TYPE_CHECKING:
     import pytest
     from shopify_sandbox import MakeApi, Sandbox
+
     from tributary.channels.shopify.api import ShopifyApi
     from tributary.declaration import Page
 

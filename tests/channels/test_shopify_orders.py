@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW
 from tributary.channels.shopify import streams
 from tributary.channels.shopify.streams import ORDERS, SHOPIFY
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shopify_sandbox import MakeApi, Sandbox
+
     from tributary.declaration import Page, Record
 
 START = datetime.combine(FIRST_DAY, datetime.min.time(), UTC) - timedelta(days=2)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from tributary.channels.shopify.records import UnacceptableError, check, reject
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
+
 from tributary.channels import CHANNELS
 
 ROOT = Path(__file__).resolve().parents[2]

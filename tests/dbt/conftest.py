@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 from tributary.channels import CHANNELS
-from tributary.local.postgres import temporary_server
 from tributary.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -30,20 +29,13 @@ Rows = Callable[..., list[dict[str, Any]]]
 Dbt = Callable[..., "dbtRunnerResult"]
 
 
-@pytest.fixture(scope="package")
-def server() -> Iterator[str]:
-    """The superuser's URL of a server that lives as long as these tests."""
-    with temporary_server() as url:
-        yield url
-
-
 @pytest.fixture(scope="module")
-def conn(server: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
+def conn(postgres_server_url: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
     """A connection to a migrated warehouse with three merchants, one database for each module."""
     name = request.module.__name__.rpartition(".")[2]
-    with psycopg.connect(server, autocommit=True) as admin:
+    with psycopg.connect(postgres_server_url, autocommit=True) as admin:
         admin.execute(f"create database {name} encoding 'UTF8' template template0")
-    url = urlsplit(server)._replace(path=f"/{name}").geturl()
+    url = urlsplit(postgres_server_url)._replace(path=f"/{name}").geturl()
     migrate(url, CHANNELS)
     with psycopg.connect(url) as connection:
         connection.execute(MERCHANTS)
@@ -52,7 +44,7 @@ def conn(server: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connec
 
 
 @pytest.fixture(scope="module")
-def dbt(conn: psycopg.Connection, server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+def dbt(conn: psycopg.Connection, postgres_server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
     """Runs a dbt command on that warehouse, in the build schema that is asked for."""
     from dbt.cli.main import dbtRunner
 
@@ -61,7 +53,7 @@ def dbt(conn: psycopg.Connection, server: str, tmp_path_factory: pytest.TempPath
         "WAREHOUSE_HOST": "127.0.0.1",
         "WAREHOUSE_PORT": str(conn.info.port),
         "WAREHOUSE_USER": conn.info.user,
-        "WAREHOUSE_PASSWORD": unquote(urlsplit(server).password or ""),
+        "WAREHOUSE_PASSWORD": unquote(urlsplit(postgres_server_url).password or ""),
         "WAREHOUSE_DATABASE": conn.info.dbname,
         "DBT_TARGET_PATH": str(target),
         "DBT_LOG_PATH": str(target),

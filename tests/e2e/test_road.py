@@ -102,7 +102,9 @@ def test_a_negative_day_holds_back_its_merchant_alone_and_slack_hears_once(road:
 
     assert states["transform"] == "failed"
     assert states["merchant.gate[aurora]"] == "failed"
-    assert states["merchant.publish[aurora]"] == "upstream_failed"
+    # What never ran has an index instead of a name.
+    publishing = sorted(state for task, state in states.items() if task.startswith("merchant.publish"))
+    assert publishing == ["success", "upstream_failed"]
     assert states["merchant.publish[nordlicht]"] == "success"
     assert published(road, "aurora") == before["aurora"]
     assert published(road, "nordlicht") == second_opinion(road, "nordlicht") != before["nordlicht"]

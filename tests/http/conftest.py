@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.http.scripted_vendor import FakeTime, MakeClient, Vendor
 from tributary.http import Budget, HttpClient, Redactor, RetryPolicy, Timeouts
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.http.scripted_vendor import FakeTime
 from tributary.http import Budget
 

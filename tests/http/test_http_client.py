@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tests.http.scripted_vendor import FakeTime, MakeClient, Vendor, answer, cut, hang_up
 from tributary.http import (
     AuthError,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tributary.http import Cut, PagingError, follow
 from tributary.http.paging import EMPTY_PAGES_IN_A_ROW
 

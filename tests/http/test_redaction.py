@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.http.scripted_vendor import MakeClient, Vendor, answer, cut, hang_up
 from tributary.http import HttpError, RateLimited, Redactor, Request, Response, RetryPolicy
 from tributary.http.redaction import BODY_EXCERPT

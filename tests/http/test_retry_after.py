@@ -8,6 +8,7 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tributary.http.retry import retry_after
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -10,7 +10,6 @@ import pytest
 
 from tributary.local import environment, processes
 from tributary.local.environment import Installation
-from tributary.local.postgres import temporary_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +26,3 @@ def installation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
         made = Installation(Path(folder).resolve() / "it's here")
         yield made
         processes.stop(made)
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server for the session, as its superuser's URL."""
-    with temporary_server() as url:
-        yield url

@@ -49,11 +49,13 @@ with create_session() as session:
 
 
 @pytest.fixture
-def metadata_url(postgres_url: str) -> Iterator[str]:
+def metadata_url(postgres_server_url: str) -> Iterator[str]:
     """An empty database for Airflow's tables."""
-    with psycopg.connect(postgres_url, autocommit=True) as conn:
+    with psycopg.connect(postgres_server_url, autocommit=True) as conn:
         conn.execute("create database settings_test")
-        yield postgres_url.replace("postgresql://", "postgresql+psycopg2://").rpartition("/")[0] + "/settings_test"
+        yield (
+            postgres_server_url.replace("postgresql://", "postgresql+psycopg2://").rpartition("/")[0] + "/settings_test"
+        )
         conn.execute("drop database settings_test with (force)")
 
 

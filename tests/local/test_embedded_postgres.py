@@ -43,15 +43,15 @@ def start(server: Server) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_it_speaks_utf_8_and_asks_for_the_password(postgres_url: str) -> None:
-    with psycopg.connect(postgres_url) as conn:
+def test_it_speaks_utf_8_and_asks_for_the_password(postgres_server_url: str) -> None:
+    with psycopg.connect(postgres_server_url) as conn:
         assert conn.execute("select lower('ÄÉ'), current_setting('server_encoding')").fetchone() == ("äé", "UTF8")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(postgres_url, password="wrong")
+        psycopg.connect(postgres_server_url, password="wrong")
 
 
-def test_it_never_runs_as_root(postgres_url: str) -> None:
-    with psycopg.connect(postgres_url) as conn:
+def test_it_never_runs_as_root(postgres_server_url: str) -> None:
+    with psycopg.connect(postgres_server_url) as conn:
         backend = psutil.Process(conn.info.backend_pid)
         assert backend.uids().effective != 0
         assert backend.uids().effective == (os.geteuid() or backend.uids().effective)

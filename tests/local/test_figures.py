@@ -7,9 +7,9 @@ import psycopg
 from tributary.local.figures import CHECKPOINTS, table
 
 
-def test_rows_are_aligned_and_amounts_keep_their_decimals(postgres_url: str) -> None:
+def test_rows_are_aligned_and_amounts_keep_their_decimals(postgres_server_url: str) -> None:
     query = "select * from (values ('a', 1234.50, null), ('long', 0.00, 1)) as t (name, revenue, days)"
-    with psycopg.connect(postgres_url) as conn:
+    with psycopg.connect(postgres_server_url) as conn:
         assert table(conn, query).splitlines() == [
             "  name   revenue  days",
             "  a     1,234.50",
@@ -17,7 +17,7 @@ def test_rows_are_aligned_and_amounts_keep_their_decimals(postgres_url: str) -> 
         ]
 
 
-def test_a_warehouse_without_tables_has_nothing_to_show(postgres_url: str) -> None:
-    with psycopg.connect(postgres_url) as conn:
+def test_a_warehouse_without_tables_has_nothing_to_show(postgres_server_url: str) -> None:
+    with psycopg.connect(postgres_server_url) as conn:
         assert table(conn, CHECKPOINTS) == ""
         assert conn.execute("select 1").fetchone() == (1,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tributary.quality.gate import Finding, record, verify
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+
 from tributary.quality.gate import Finding, record
 from tributary.quality.incident import problems_of_run, published_since
 
@@ -26,7 +27,9 @@ def conn(connect: Callable[[], psycopg.Connection]) -> psycopg.Connection:
 def sync(conn: psycopg.Connection, merchant_id: str, status: str, minutes_ago: float, channel: str = "shopify") -> None:
     conn.execute(
         """
-        insert into ops.syncs (sync_id, merchant_id, channel, stream, window_start, window_end, status, started_at, error)
+        insert into ops.syncs (
+            sync_id, merchant_id, channel, stream, window_start, window_end, status, started_at, error
+        )
         values (%s, %s, %s, 'orders', now(), now(), %s, now() - %s, 'HTTP 401')
         """,
         (uuid4(), merchant_id, channel, status, timedelta(minutes=minutes_ago)),

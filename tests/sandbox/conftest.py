@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+
 from sandbox.app import create_app
 from sandbox.clock import parse_instant
 from sandbox.serve import serve

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+
 from sandbox.faults import FAULTS
 
 if TYPE_CHECKING:

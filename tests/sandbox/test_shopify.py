@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from sandbox.shopify.cost import sized
 
+from sandbox.shopify.cost import sized
 from tests.sandbox.conftest import NOW
 from tests.sandbox.reader import read_orders
 

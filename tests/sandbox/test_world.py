@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sandbox.clock import iso, parse_instant
 from sandbox.shopify.views import OrderView
 from sandbox.world import Settings, World
-
 from tests.sandbox.conftest import NOW, SHOPS
 from tests.sandbox.reader import ORDERS
 

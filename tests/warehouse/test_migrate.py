@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.warehouse.conftest import new_database
+from tests.conftest import new_database
 from tests.warehouse.shop import ORDERS, SHOP
 from tributary.warehouse.migrate import MigrationError, migrate
 

@@ -1,0 +1,90 @@
+"""What many tests share: a PostgreSQL server, warehouses cloned from a migrated one, and an Airflow home of its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from tributary.channels import CHANNELS
+from tributary.local.postgres import temporary_server
+from tributary.warehouse.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Airflow reads these when it is first imported, and would otherwise write to the user's home.
+os.environ |= {
+    "AIRFLOW_HOME": tempfile.mkdtemp(prefix="tributary-airflow-"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    "SODA_CORE_TELEMETRY_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url() -> Iterator[str]:
+    """The superuser's URL of a server that all tests share."""
+    with temporary_server() as url:
+        yield url
+
+
+@contextmanager
+def new_database(server_url: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a database that is dropped afterwards."""
+    name = f"tributary_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as server:
+        server.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+        try:
+            yield server_url.rpartition("/")[0] + f"/{name}"
+        finally:
+            server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server_url: str) -> Iterator[str]:
+    """The name of the database that the warehouses of tests are cloned from."""
+    with new_database(postgres_server_url) as url:
+        migrate(url, CHANNELS)
+        yield str(conninfo_to_dict(url)["dbname"])
+
+
+@pytest.fixture
+def warehouse_url(postgres_server_url: str, migrated_database: str) -> Iterator[str]:
+    """A fresh migrated warehouse."""
+    with new_database(postgres_server_url, template=migrated_database) as url:
+        yield url
+
+
+@pytest.fixture
+def connect(warehouse_url: str) -> Callable[[], psycopg.Connection]:
+    """Opens a connection to the test's warehouse."""
+    return lambda: psycopg.connect(warehouse_url)
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Path:
+    """dbt's manifest where the DAGs look for it."""
+    from dbt.cli.main import dbtRunner
+
+    project = ROOT / "dbt"
+    with tempfile.TemporaryDirectory() as logs, pytest.MonkeyPatch.context() as patch:
+        for name in ("HOST", "PORT", "USER", "PASSWORD", "DATABASE"):
+            patch.setenv(f"WAREHOUSE_{name}", "1")
+        parse = dbtRunner().invoke(
+            ["--quiet", "parse", "--project-dir", str(project), "--profiles-dir", str(project), "--log-path", logs]
+        )
+    assert parse.success, parse.exception
+    return project / "target" / "manifest.json"
