@@ -131,7 +131,7 @@ def _finding(dataset: str, result: CheckResult) -> Finding:
         outcome=_OUTCOMES.get(result.outcome, "error"),
         measured=None if result.threshold_value is None else str(result.threshold_value),
         threshold=None if threshold is None else str(threshold).partition("\n")[2].replace("\n", ", ") or None,
-        remedy=(check.attributes or {}).get("remedy"),
+        remedy=str((check.attributes or {}).get("remedy") or "").strip() or None,
     )
 
 
