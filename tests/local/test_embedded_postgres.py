@@ -98,7 +98,7 @@ def test_the_process_managers_sigterm_is_a_fast_shutdown(installation: Installat
     server = installation.server()
     server.create()
     env = {**os.environ, "TRIBUTARY_LOCAL": str(installation.local)}
-    command = [sys.executable, "-m", "tributary.local.postgres"]
+    command = [sys.executable, "-m", "tributary.local.serve_postgres"]
     manager = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
     wait_until_ready(server.url, alive=lambda: manager.poll() is None)
     with closing(psycopg.connect(server.url)) as conn:

