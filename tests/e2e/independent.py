@@ -114,7 +114,7 @@ class Shop:
 
     def orders(self) -> Iterator[dict[str, Any]]:
         """Every order with all of its lines, shipping lines and refunds as plain lists."""
-        for order in self.pages(ORDERS, "orders", first=10):
+        for order in self.pages(ORDERS, "orders", first=40):
             for field, shape in (("lineItems", LINES), ("shippingLines", SHIPPING)):
                 if order[field]["pageInfo"]["hasNextPage"]:
                     more = MORE_OF_ORDER.format(field=field, shape=shape)
