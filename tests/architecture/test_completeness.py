@@ -1,4 +1,4 @@
-"""A declared stream is whole: every part that the guide for a new channel lists is there."""
+"""A declared stream is whole: a channel without one of these parts would fail only when it runs."""
 
 from __future__ import annotations
 

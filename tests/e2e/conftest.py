@@ -20,7 +20,7 @@ from tributary.paths import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 300
+PATIENCE = 600
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,19 @@ REFUND_PARTS = {
     "refundShippingLines": f"taxAmountSet {MONEY}",
     "transactions": f"kind status amountSet {MONEY}",
 }
-REFUND = f"query($id: ID!) {{ node(id: $id) {{ ... on Refund {{ processedAt duties {{ amountSet {MONEY} }} }} }} }}"
 REFUND_PART = """query($id: ID!, $after: String) {{ node(id: $id) {{ ... on Refund {{
     {field}(first: 40, after: $after) {{ nodes {{ {shape} }} pageInfo {{ hasNextPage endCursor }} }}
 }} }} }}"""
+REFUND = (
+    "query($id: ID!) {{ node(id: $id) {{ ... on Refund {{ processedAt duties {{ amountSet {money} }} {parts} }} }} }}"
+)
+REFUND = REFUND.format(
+    money=MONEY,
+    parts=" ".join(
+        f"{field}(first: 20) {{ nodes {{ {shape} }} pageInfo {{ hasNextPage }} }}"
+        for field, shape in REFUND_PARTS.items()
+    ),
+)
 
 
 class Shop:
@@ -131,8 +140,11 @@ class Shop:
         """One refund with all of its parts as plain lists."""
         refund = dict(self.ask(REFUND, id=refund_id)["node"])
         for field, shape in REFUND_PARTS.items():
-            query = REFUND_PART.format(field=field, shape=shape)
-            refund[field] = list(self.pages(query, "node", field, id=refund_id))
+            if refund[field]["pageInfo"]["hasNextPage"]:
+                query = REFUND_PART.format(field=field, shape=shape)
+                refund[field] = list(self.pages(query, "node", field, id=refund_id))
+            else:
+                refund[field] = refund[field]["nodes"]
         return refund
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Road
 
-pytestmark = pytest.mark.e2e
+# A cycle through a real scheduler takes half a minute on an idle machine; a busy one gets its time.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 ZONES = {"aurora": "America/New_York", "nordlicht": "Europe/Berlin"}
 

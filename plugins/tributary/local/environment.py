@@ -184,6 +184,8 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "AIRFLOW__CORE__AUTH_MANAGER": (
             "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
         ),
+        # Every task reads its DAG's file anew; on a small machine under load that takes longer than Airflow's 30 s.
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{airflow}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "tributary.local.executor.WarmLocalExecutor",
@@ -199,6 +201,7 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
         # A changed file is read at once; reading the others again and again would only take CPU from the tasks.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "180",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{metadata}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(installation.logs / "tasks"),
