@@ -76,16 +76,12 @@ REFUND_PARTS = {
 REFUND_PART = """query($id: ID!, $after: String) {{ node(id: $id) {{ ... on Refund {{
     {field}(first: 40, after: $after) {{ nodes {{ {shape} }} pageInfo {{ hasNextPage endCursor }} }}
 }} }} }}"""
-REFUND = (
-    "query($id: ID!) {{ node(id: $id) {{ ... on Refund {{ processedAt duties {{ amountSet {money} }} {parts} }} }} }}"
+PARTS = " ".join(
+    f"{field}(first: 20) {{ nodes {{ {shape} }} pageInfo {{ hasNextPage }} }}" for field, shape in REFUND_PARTS.items()
 )
-REFUND = REFUND.format(
-    money=MONEY,
-    parts=" ".join(
-        f"{field}(first: 20) {{ nodes {{ {shape} }} pageInfo {{ hasNextPage }} }}"
-        for field, shape in REFUND_PARTS.items()
-    ),
-)
+REFUND = f"""query($id: ID!) {{ node(id: $id) {{ ... on Refund {{
+    processedAt duties {{ amountSet {MONEY} }} {PARTS}
+}} }} }}"""
 
 
 class Shop:

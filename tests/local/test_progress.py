@@ -12,8 +12,9 @@ import pytest
 from tributary.local.progress import Progress, side_by_side
 
 INTERRUPTED = """
-import threading
+import signal, threading
 from tributary.local.progress import side_by_side
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
 side_by_side(lambda: print("started", flush=True), threading.Event().wait)
 """
 
