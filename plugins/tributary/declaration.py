@@ -55,8 +55,6 @@ class Stream:
     """The widest window that one transaction moves."""
     look_back: timedelta
     """How far before the checkpoint a sync starts again, because vendors index late."""
-    sla: timedelta
-    """How old the horizon of the last successful sync may be before the stream counts as stale."""
     budget: str
     """The rate-budget group that the stream's requests draw from."""
     write: Literal["upsert"] = "upsert"

@@ -50,7 +50,6 @@ ORDERS = Stream(
     cursor="updated_at",
     slice_length=timedelta(days=1),
     look_back=timedelta(hours=1),
-    sla=timedelta(hours=1),
     budget="api",
     children=("refunds",),
     identities={"customer": "payload ->> 'customer'", "email": "lower(payload ->> 'email')"},

@@ -113,8 +113,6 @@ ORDERS = Stream(
     slice_length=timedelta(days=7),
     # Shopify's search index lags behind its records by minutes; re-reading what did not change costs little.
     look_back=timedelta(hours=1),
-    # Two hourly runs may fail before anyone has to look.
-    sla=timedelta(hours=3),
     budget="graphql",
     children=("refunds",),
     # A guest's e-mail may turn out to be a known customer's, so orders are recomputed along both.
