@@ -1,6 +1,7 @@
 """The sandbox as one ASGI app: `uvicorn --app-dir include sandbox.app:app`.
 
-The environment says how it starts: SANDBOX_STATE, SANDBOX_SEED, SANDBOX_START, SANDBOX_NOW, SANDBOX_RESTORE_RATE.
+The environment says how it starts: SANDBOX_STATE, SANDBOX_SEED, SANDBOX_START, SANDBOX_NOW, SANDBOX_RESTORE_RATE,
+SANDBOX_JOURNEY_DELAY (in seconds).
 """
 
 from __future__ import annotations

@@ -7,28 +7,30 @@ before it is answered.
 
 from __future__ import annotations
 
-import heapq
 import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sandbox.business.catalogue import CatalogueProduct, added
 from sandbox.business.merchants import MERCHANTS, Merchant
 from sandbox.business.order import (
     Discount,
     Event,
     Order,
     Person,
-    apply,
     discount_order,
     ordered_line,
     ship,
     tax_goods,
 )
-from sandbox.business.simulator import Draft, Simulator
 from sandbox.clock import Clock, iso, parse_instant
+from sandbox.shop import Shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HISTORY_DAYS = 90
 
@@ -45,6 +47,8 @@ class Settings:
     """Points a second that each shop's query budget regains: 100 is Shopify's standard plan, 1000 is Plus."""
     page_cap: int = 25_000
     """How many objects one query may page through."""
+    journey_delay: timedelta = timedelta(hours=3)
+    """How long Shopify takes to say which visits led to an order."""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -55,6 +59,7 @@ class Settings:
             frozen_at=parse_instant(env["SANDBOX_NOW"]) if env.get("SANDBOX_NOW") else None,
             state=Path(env["SANDBOX_STATE"]) if env.get("SANDBOX_STATE") else None,
             restore_rate=int(env.get("SANDBOX_RESTORE_RATE", "1000")),
+            journey_delay=timedelta(seconds=int(env.get("SANDBOX_JOURNEY_DELAY", "10800"))),
         )
 
 
@@ -79,65 +84,6 @@ class Journal:
             file.write(json.dumps(entry) + "\n")
             file.flush()
             os.fsync(file.fileno())
-
-
-class Shop:
-    """One merchant's orders as they are visible now."""
-
-    def __init__(self, merchant: Merchant, seed: int, first_day: date) -> None:
-        self.merchant = merchant
-        self.orders: dict[int, Order] = {}
-        self.drafts: list[Draft] = []
-        self.version = 0
-        self._simulator = Simulator(merchant, seed, first_day)
-        self._pending: list[tuple[datetime, int, Order, Event | None]] = []
-        self._pushed = 0
-        self._pending_drafts: list[tuple[datetime, int, Draft]] = []
-        self._sorted: dict[str, tuple[int, list[tuple[Any, int]]]] = {}
-
-    def schedule(self, order: Order, events: list[Event]) -> None:
-        """Show the order from its creation on, and its events from theirs on."""
-        for at, event in [(order.created_at, None), *((event.at, event) for event in events)]:
-            self._pushed += 1
-            heapq.heappush(self._pending, (at, self._pushed, order, event))
-
-    def react(self, order: Order, event: Event) -> bool:
-        """Apply an event that happens now."""
-        self.version += 1
-        return apply(order, event)
-
-    def advance(self, now: datetime) -> None:
-        """Let everything happen that is due by now."""
-        for day in self._simulator.until(now):
-            for order, events in day.orders:
-                self.schedule(order, events)
-            for draft in day.drafts:
-                heapq.heappush(self._pending_drafts, (draft.created_at, draft.id, draft))
-        while self._pending_drafts and self._pending_drafts[0][0] <= now:
-            self.drafts.append(heapq.heappop(self._pending_drafts)[2])
-        while self._pending and self._pending[0][0] <= now:
-            _, _, order, event = heapq.heappop(self._pending)
-            self.version += 1
-            if event is None:
-                self.orders[order.id] = order
-            else:
-                apply(order, event)
-
-    def sorted_by(self, attribute: str) -> list[tuple[Any, int]]:
-        """(value, order id) of every order, ascending."""
-        version, rows = self._sorted.get(attribute, (-1, []))
-        if version != self.version:
-            rows = sorted((getattr(order, attribute), order.id) for order in self.orders.values())
-            self._sorted[attribute] = (self.version, rows)
-        return rows
-
-    def customers(self) -> dict[int, tuple[Person, list[Order]]]:
-        """Accounts with their orders, by customer id."""
-        found: dict[int, tuple[Person, list[Order]]] = {}
-        for order in self.orders.values():
-            if order.customer_id is not None and order.person is not None:
-                found.setdefault(order.customer_id, (order.person, []))[1].append(order)
-        return found
 
 
 class World:
@@ -206,7 +152,7 @@ class World:
         """A new order now, with what `spec` says of it (see `new_order`)."""
         placed = sum(entry["kind"] == "order" for entry in self._entries)
         entry = {"kind": "order", "at": iso(self._now), "shop": shop.merchant.domain, "number": placed, "spec": spec}
-        order = self._play(entry)
+        order: Order = self._play(entry)
         self._keep(entry)
         return order
 
@@ -225,22 +171,76 @@ class World:
         self._keep(entry)
         return True
 
+    def happen(self, shop: Shop, kind: str, data: dict[str, Any]) -> Any:
+        """Something other than an event of an order happens to a shop now: one of `HAPPENINGS`."""
+        added = sum(entry["kind"] == "shop" and entry["event"] == "add_product" for entry in self._entries)
+        entry = {
+            "kind": "shop",
+            "at": iso(self._now),
+            "shop": shop.merchant.domain,
+            "event": kind,
+            "number": added,
+            "data": data,
+        }
+        outcome = self._play(entry)
+        self._keep(entry)
+        return outcome
+
     def _keep(self, entry: dict[str, Any]) -> None:
         self._entries.append(entry)
         self._journal.append(entry)
 
-    def _play(self, entry: dict[str, Any]) -> Order:
+    def _play(self, entry: dict[str, Any]) -> Any:
         shop, at = self._shops[entry["shop"]], parse_instant(entry["at"])
+        if entry["kind"] == "shop":
+            shop.version += 1
+            return HAPPENINGS[entry["event"]](shop, at, entry["number"], entry["data"])
         if entry["kind"] == "event":
             order = shop.orders[entry["order"]]
             shop.react(order, Event(at, entry["event"], entry["data"]))
             return order
-        order, events = new_order(shop.merchant, entry["number"], at, entry["spec"])
-        shop.orders[order.id] = order
-        shop.version += 1
+        spec = entry["spec"]
+        order, events = new_order(shop.merchant, entry["number"], at, spec)
+        shop.show(order)
+        known = shop.customers()[order.customer_id] if order.customer_id is not None else None
+        if known is not None:
+            order.person, order.email = known.person, spec.get("email") or known.email
         for event in events:
             shop.react(order, event)
         return order
+
+
+def _delete_order(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.delete(shop.orders[data["order"]], at)
+
+
+def _merge_customers(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.merge(int(data["kept"]), int(data["gone"]), at)
+
+
+def _add_product(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> CatalogueProduct:
+    product = added(shop.merchant, number, at, data)
+    shop.products[product.id] = product
+    return product
+
+
+def _change_product(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> CatalogueProduct:
+    product = shop.products[data["product"]]
+    product.change(data["changes"], at)
+    return product
+
+
+def _remove_product(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    del shop.products[data["product"]]
+
+
+HAPPENINGS: dict[str, Callable[[Shop, datetime, int, dict[str, Any]], Any]] = {
+    "delete_order": _delete_order,
+    "merge_customers": _merge_customers,
+    "add_product": _add_product,
+    "change_product": _change_product,
+    "remove_product": _remove_product,
+}
 
 
 ORDER_FIELDS = {

@@ -40,7 +40,7 @@ query Orders($first: Int!, $after: String, $query: String) {
       }
       transactions { kind status amountSet { ...m } }
       refunds {
-        processedAt totalRefundedSet { ...m }
+        legacyResourceId processedAt totalRefundedSet { ...m }
         duties { amountSet { ...m } }
         refundLineItems(first: 20) { nodes { quantity subtotalSet { ...m } totalTaxSet { ...m } lineItem { id } } }
         refundShippingLines(first: 5) { nodes { subtotalAmountSet { ...m } taxAmountSet { ...m } } }
@@ -111,15 +111,26 @@ def refund_tax(refund: dict[str, Any]) -> Decimal:
     return lines + sum((amount(item["taxAmountSet"]) for item in refund["refundShippingLines"]["nodes"]), ZERO)
 
 
-def refund_amounts(refund: dict[str, Any]) -> tuple[Decimal, Decimal]:
-    """What a refund takes from sales and from tax."""
-    paid = [t for t in refund["transactions"]["nodes"] if t["kind"] == "REFUND" and t["status"] == "SUCCESS"]
-    if not paid:
-        return ZERO, ZERO
-    money = sum((amount(t["amountSet"]) for t in paid), ZERO)
-    duties = sum((amount(duty["amountSet"]) for duty in refund["duties"]), ZERO)
-    tax = refund_tax(refund)
-    return money - tax - duties, tax
+def refunds_of(order: dict[str, Any]) -> list[tuple[dict[str, Any], Decimal, Decimal]]:
+    """Each refund of an order, with what it takes from sales and from tax."""
+    overpaid = amount(order["totalReceivedSet"]) - amount(order["totalPriceSet"])
+    found = []
+    by_time = sorted(order["refunds"], key=lambda refund: (refund["processedAt"], int(refund["legacyResourceId"])))
+    for refund in by_time:
+        paid = [t for t in refund["transactions"]["nodes"] if t["kind"] == "REFUND" and t["status"] == "SUCCESS"]
+        if not paid:
+            found.append((refund, ZERO, ZERO))
+            continue
+        money = sum((amount(t["amountSet"]) for t in paid), ZERO)
+        duties = sum((amount(duty["amountSet"]) for duty in refund["duties"]), ZERO)
+        tax = refund_tax(refund)
+        items = sum((amount(item["subtotalSet"]) for item in refund["refundLineItems"]["nodes"]), ZERO)
+        items += sum((amount(item["subtotalAmountSet"]) for item in refund["refundShippingLines"]["nodes"]), ZERO)
+        unexplained = money - items - duties - (ZERO if order["taxesIncluded"] else tax)
+        returned = max(ZERO, min(unexplained, overpaid))
+        overpaid -= returned
+        found.append((refund, money - tax - duties - returned, tax))
+    return found
 
 
 def daily(orders: list[dict[str, Any]], zone: ZoneInfo) -> dict[str, dict[str, Decimal]]:
@@ -141,8 +152,7 @@ def daily(orders: list[dict[str, Any]], zone: ZoneInfo) -> dict[str, dict[str, D
         row["tax"] += amount(order["totalTaxSet"])
         row["revenue"] += gross - discounts + shipping
         row["revenue_cash"] += gross - discounts + shipping
-        for refund in order["refunds"]:
-            returned, tax = refund_amounts(refund)
+        for refund, returned, tax in refunds_of(order):
             row["refunds"] += returned
             row["revenue"] -= returned
             row["tax"] -= tax

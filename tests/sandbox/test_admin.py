@@ -125,6 +125,91 @@ def test_a_pending_order_is_paid_later(fresh: Client) -> None:
     assert fresh.admin("POST", f"/shops/aurora/orders/{placed['id']}/pay")["financial_status"] == "PAID"
 
 
+def test_a_deleted_order_was_never_there(fresh: Client) -> None:
+    report = (
+        "{shopifyqlQuery(query: "
+        '"FROM orders SHOW orders, gross_sales TIMESERIES day SINCE 2026-11-13 UNTIL 2026-11-13") {tableData {rows}}}'
+    )
+    counted = '{ordersCount(query: "processed_at:2026-11-13", limit: null) {count}}'
+    before = day(fresh, "2026-11-13"), fresh.ask(report), fresh.ask(counted), fresh.admin("GET", "/health")
+    placed = fresh.admin(
+        "POST",
+        "/shops/aurora/orders",
+        {"processed_at": "2026-11-13T15:00:00Z", "price": "10.00", "customer_id": 77, "financial_status": "PENDING"},
+    )
+    assert fresh.ask(report) != before[1]
+    assert fresh.ask(counted) != before[2]
+    assert fresh.admin("DELETE", f"/shops/aurora/orders/{placed['id']}")["id"] == placed["id"]
+    fresh.admin("GET", f"/shops/aurora/orders/{placed['id']}", status=404)
+    fresh.admin("POST", f"/shops/aurora/orders/{placed['id']}/pay", status=404)
+    assert read_orders(fresh, "aurora", f"id:{placed['id']}") == []
+    told = fresh.ask("query($id: ID!) {node(id: $id) {id} order(id: $id) {id}}", {"id": placed["gid"]})
+    assert told == {"node": None, "order": None}
+    assert (day(fresh, "2026-11-13"), fresh.ask(report), fresh.ask(counted), fresh.admin("GET", "/health")) == before
+    customer = fresh.ask('{customers(first: 1, query: "id:77") {nodes {numberOfOrders updatedAt}}}')
+    assert customer["customers"]["nodes"] == [{"numberOfOrders": "0", "updatedAt": "2026-11-15T12:00:00Z"}]
+
+
+def test_what_was_to_come_for_a_deleted_order_never_comes(fresh: Client) -> None:
+    waiting = read_orders(fresh, "aurora", "financial_status:authorized")[0]["legacyResourceId"]
+    fresh.admin("DELETE", f"/shops/aurora/orders/{waiting}")
+    fresh.admin("POST", "/clock", {"advance_seconds": 10 * 86_400})
+    fresh.admin("GET", f"/shops/aurora/orders/{waiting}", status=404)
+
+
+def test_an_order_moves_to_another_day(fresh: Client) -> None:
+    placed = fresh.admin("POST", "/shops/aurora/orders", {"processed_at": "2026-11-13T15:00:00Z", "price": "10.00"})
+    before = {date_day: day(fresh, date_day) for date_day in ("2026-11-12", "2026-11-13")}
+    fresh.admin("POST", "/clock", {"advance_seconds": 60})
+    path = f"/shops/aurora/orders/{placed['id']}/move"
+    moved = fresh.admin("POST", path, {"processed_at": "2026-11-13T04:59:59Z"})
+    assert (moved["date_day"], moved["updated_at"]) == ("2026-11-12", "2026-11-15T12:01:00Z")
+    assert only(fresh, placed["id"])["processedAt"] == "2026-11-13T04:59:59Z"
+    for date_day, change in (("2026-11-12", Decimal("10.00")), ("2026-11-13", Decimal("-10.00"))):
+        assert Decimal(day(fresh, date_day)["gross_sales"]) - Decimal(before[date_day]["gross_sales"]) == change
+    found = read_orders(fresh, "aurora", f"processed_at:2026-11-12 id:{placed['id']}")
+    assert [order["legacyResourceId"] for order in found] == [placed["id"]]
+    fresh.admin("POST", path, {"processed_at": "2026-11-13T04:59:59Z"}, status=409)
+    fresh.admin("POST", f"/shops/aurora/orders/{placed['id']}/cancel")
+    fresh.admin("POST", path, {"processed_at": "2026-11-10T12:00:00Z"})
+
+
+def test_merged_customers_are_one(fresh: Client) -> None:
+    for customer_id in (77, 78, 78):
+        fresh.admin("POST", "/shops/aurora/orders", {"price": "10.00", "customer_id": customer_id})
+    fresh.admin("POST", "/clock", {"advance_seconds": 60})
+    merged = fresh.admin("POST", "/shops/aurora/customers/merge", {"kept": 77, "gone": 78})
+    assert len(merged["orders"]) == 3
+    orders = read_orders(fresh, "aurora", "customer_id:77")
+    assert {order["legacyResourceId"] for order in orders} == set(merged["orders"])
+    assert {order["customer"]["id"] for order in orders} == {"gid://shopify/Customer/77"}
+    assert sorted(order["updatedAt"] for order in orders) == [
+        "2026-11-15T12:00:00Z",
+        "2026-11-15T12:01:00Z",
+        "2026-11-15T12:01:00Z",
+    ]
+    ids = ["gid://shopify/Customer/77", "gid://shopify/Customer/78"]
+    told = fresh.ask(
+        "query($ids: [ID!]!) {nodes(ids: $ids) {... on Customer {numberOfOrders updatedAt}}}", {"ids": ids}
+    )
+    assert told["nodes"] == [{"numberOfOrders": "3", "updatedAt": "2026-11-15T12:01:00Z"}, None]
+    late = fresh.admin("POST", "/shops/aurora/orders", {"price": "10.00", "customer_id": 78})
+    assert only(fresh, late["id"])["customer"] == {"id": "gid://shopify/Customer/77"}
+
+
+def test_a_merged_customer_shops_on_as_the_other(fresh: Client) -> None:
+    everyone = fresh.ask("{customers(first: 250) {nodes {legacyResourceId}}}")["customers"]["nodes"]
+    kept, *gone = [customer["legacyResourceId"] for customer in everyone]
+    for number in gone:
+        fresh.admin("POST", "/shops/aurora/customers/merge", {"kept": kept, "gone": number})
+    fresh.admin("POST", "/clock", {"advance_seconds": 3 * 86_400})
+    known = {int(number) for number in (kept, *gone)}
+    later = read_orders(fresh, "aurora", "created_at:>'2026-11-15T12:00:00Z'")
+    customers = [int(order["customer"]["id"].rsplit("/", 1)[1]) for order in later if order["customer"]]
+    assert int(kept) in customers
+    assert not set(customers) & (known - {int(kept)})
+
+
 def test_the_truth_names_the_source_of_an_order(sandbox: Client) -> None:
     web = [
         order for order in read_orders(sandbox, "aurora", "created_at:>'2026-11-14'") if order["sourceName"] == "web"
@@ -147,6 +232,10 @@ def test_the_truth_names_the_source_of_an_order(sandbox: Client) -> None:
         ("POST", "/clock", {"jump": 3}, 400, "unknown fields"),
         ("POST", "/faults", {"route": "*", "kind": "earthquake"}, 400, "no fault"),
         ("POST", "/tokens/nothing/revoke", {}, 404, "no such token"),
+        ("DELETE", "/shops/aurora/orders/1", None, 404, "no order"),
+        ("POST", "/shops/aurora/customers/merge", {"kept": 1}, 400, "two customer ids"),
+        ("POST", "/shops/aurora/customers/merge", {"kept": 1, "gone": 2}, 400, "no customer 1"),
+        ("GET", "/shops/aurora/products/1", None, 404, "no product 1"),
     ],
 )
 def test_refusals_say_why(

@@ -116,6 +116,26 @@ def test_truth_agrees_with_the_api_on_every_day(sandbox: Client, orders: Orders,
 
 
 @pytest.mark.parametrize("shop", SHOPS)
+def test_an_overpayment_that_goes_back_is_no_refund(fresh: Client, shop: str) -> None:
+    placed = fresh.admin("POST", f"/shops/{shop}/orders", {"price": "20.00", "quantity": 3})
+    path = f"/shops/{shop}/orders/{placed['id']}"
+    fresh.admin("POST", f"{path}/edit", {"remove": [{"line": 0, "quantity": 1}]})
+    [edited] = read_orders(fresh, shop, f"id:{placed['id']}")
+    overpaid = amount(edited["totalReceivedSet"]) - amount(edited["totalPriceSet"])
+    assert overpaid > Decimal("19.00")
+    fresh.admin("POST", f"{path}/refunds", {"amount": "15.00"})
+    fresh.admin("POST", f"{path}/refunds", {"lines": [{"line": 0, "quantity": 1}]})
+    fresh.admin("POST", f"{path}/refunds", {"amount": "15.00"})
+    [order] = read_orders(fresh, shop, f"id:{placed['id']}")
+    goods = amount(order["refunds"][1]["refundLineItems"]["nodes"][0]["subtotalSet"])
+    tax = refund_tax(order["refunds"][1]) if order["taxesIncluded"] else ZERO
+    told = fresh.admin("GET", f"/truth/{shop}/orders/{placed['id']}")
+    assert Decimal(told["refunds"]) == goods - tax + Decimal("30.00") - overpaid
+    [row] = daily([order], ZONES[shop]).values()
+    assert row["refunds"] == row["refunds_cash"] == Decimal(told["refunds"])
+
+
+@pytest.mark.parametrize("shop", SHOPS)
 def test_every_kind_of_order_occurs(orders: Orders, shop: str) -> None:
     of = orders[shop]
     statuses = Counter(order["displayFinancialStatus"] for order in of)

@@ -215,6 +215,26 @@ def test_pages_are_sorted_whole_and_disjoint(sandbox: Client, sort: str, reverse
     )["ordersCount"]
 
 
+@pytest.mark.parametrize("field", ["created_at", "processed_at", "updated_at"])
+def test_a_count_is_exact_up_to_its_limit(sandbox: Client, field: str) -> None:
+    window = f"{field}:>='2026-11-01T00:00:00Z' AND {field}:<'2026-11-10T00:00:00Z'"
+    nodes: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"pageInfo": {"hasNextPage": True, "endCursor": None}}
+    while page["pageInfo"]["hasNextPage"]:
+        asked = {"first": 250, "query": window, "after": page["pageInfo"]["endCursor"]}
+        page = sandbox.ask(IDS, asked)["orders"]
+        nodes += page["nodes"]
+    query = """query($query: String, $limit: Int) {ordersCount(query: $query, limit: $limit) {count precision}
+        short: ordersCount(query: $query, limit: 10) {count precision} plain: ordersCount(query: $query) {count}}"""
+    counts = sandbox.ask(query, {"query": window, "limit": None})
+    assert len(nodes) > 300
+    assert counts == {
+        "ordersCount": {"count": len(nodes), "precision": "EXACT"},
+        "short": {"count": 10, "precision": "AT_LEAST"},
+        "plain": {"count": len(nodes)},
+    }
+
+
 def test_a_backward_page_is_the_forward_page(sandbox: Client) -> None:
     two = sandbox.ask(IDS, {"first": 20})["orders"]
     back = sandbox.ask(
@@ -358,3 +378,14 @@ def test_a_journey_becomes_ready_without_touching_the_order(fresh: Client) -> No
         assert times[-1] <= order["processedAt"]
     assert any(after[order["id"]]["updatedAt"] == order["updatedAt"] for order in young)
     assert all(o["customerJourneySummary"] is None for o in before.values() if o["sourceName"] == "pos")
+
+
+def test_a_journey_may_take_longer(start: Callable[..., Client]) -> None:
+    query = "{orders(first: 250) {nodes {customerJourneySummary {ready}}}}"
+
+    def ready(client: Client) -> set[bool]:
+        nodes = client.ask(query)["orders"]["nodes"]
+        return {node["customerJourneySummary"]["ready"] for node in nodes if node["customerJourneySummary"]}
+
+    assert ready(start(journey_delay=timedelta(0))) == {True}
+    assert ready(start(journey_delay=timedelta(days=30))) == {False}

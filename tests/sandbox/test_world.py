@@ -28,7 +28,7 @@ def pictures(world: World) -> dict[int, str]:
         visible = world.shop(f"{shop}.myshopify.com")
         assert visible is not None
         for order in visible.orders.values():
-            view = OrderView(order, world.now).build()
+            view = OrderView(order, visible, world.now, timedelta(hours=3)).build()
             plain = {key: value for key, value in view.items() if not callable(value)}
             plain["refunds"] = [
                 {key: value for key, value in refund.items() if not callable(value)} for refund in view["refunds"](None)
@@ -103,6 +103,32 @@ def test_the_journal_survives_a_restart(start: Callable[..., Client], tmp_path: 
     assert second.admin("GET", client_order)["refunds"][0]["money"] != "0.00"
     entries = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert [json.loads(entry)["kind"] for entry in entries] == ["order", "clock", "event", "clock", "order"]
+
+
+def test_what_happens_to_a_shop_survives_a_restart(start: Callable[..., Client], tmp_path: Path) -> None:
+    first = start(state=tmp_path)
+    for customer_id in (77, 78):
+        placed = first.admin("POST", "/shops/aurora/orders", {"price": "19.99", "customer_id": customer_id})
+    first.admin("POST", f"/shops/aurora/orders/{placed['id']}/move", {"processed_at": "2026-11-14T12:00:00Z"})
+    first.admin("POST", "/clock", {"advance_seconds": 60})
+    first.admin("POST", "/shops/aurora/customers/merge", {"kept": 77, "gone": 78})
+    for title in ("Hat", "Scarf"):
+        product = first.admin("POST", "/shops/aurora/products", {"title": title, "variants": 2})
+    first.admin("POST", f"/shops/aurora/products/{product['id']}", {"cost": "3.21"})
+    oldest = first.ask("{orders(first: 1, sortKey: ID) {nodes {legacyResourceId}} products(first: 1) {nodes {id}}}")
+    first.admin("DELETE", f"/shops/aurora/orders/{oldest['orders']['nodes'][0]['legacyResourceId']}")
+    first.admin("DELETE", f"/shops/aurora/products/{oldest['products']['nodes'][0]['id'].rsplit('/', 1)[1]}")
+    first.admin("POST", "/clock", {"advance_seconds": 86_400})
+
+    second = start(state=tmp_path, frozen_at=None)
+
+    asked = ORDERS, {"first": 250, "query": None}
+    assert second.ask(*asked) == first.ask(*asked)
+    everything = "{customers(first: 250) {nodes {id updatedAt email numberOfOrders}}}"
+    assert second.ask(everything) == first.ask(everything)
+    products = second.admin("GET", "/shops/aurora/products")
+    assert products == first.admin("GET", "/shops/aurora/products")
+    assert [item["title"] for item in products[-2:]] == ["Hat", "Scarf"]
 
 
 def test_a_torn_last_entry_is_dropped(start: Callable[..., Client], tmp_path: Path) -> None:

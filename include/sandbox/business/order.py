@@ -359,7 +359,7 @@ def ship(order: Order, title: str, price: int, free: Discount | None = None) -> 
 
 def apply(order: Order, event: Event) -> bool:
     """Let the event happen; False when it cannot, and then nothing changed."""
-    if order.cancelled_at is not None and event.kind not in ("refund", "settle"):
+    if order.cancelled_at is not None and event.kind not in ("refund", "settle", "move"):
         return False
     if not _REACTIONS[event.kind](order, event):
         return False
@@ -573,6 +573,14 @@ def _touch(order: Order, event: Event) -> bool:
     return True
 
 
+def _move(order: Order, event: Event) -> bool:
+    """The order belongs to another time than was said first, as imports get corrected."""
+    processed_at = parse_instant(event.data["processed_at"])
+    moved = processed_at != order.processed_at
+    order.processed_at = processed_at
+    return moved
+
+
 _REACTIONS: dict[str, Callable[[Order, Event], bool]] = {
     "pay": _pay,
     "await_payment": _await_payment,
@@ -586,4 +594,5 @@ _REACTIONS: dict[str, Callable[[Order, Event], bool]] = {
     "settle": _settle,
     "cancel": _cancel,
     "touch": _touch,
+    "move": _move,
 }

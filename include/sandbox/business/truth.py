@@ -63,11 +63,28 @@ def shipping_amount(order: Order) -> int:
     return sum(s.discounted - (s.tax if included else 0) for s in order.shipping if not s.removed)
 
 
-def refund_amounts(refund: Refund) -> tuple[int, int]:
-    """What a refund takes from sales and from tax; nothing while no money moved."""
-    if not any(t.kind == "REFUND" and t.status == "SUCCESS" for t in refund.transactions):
-        return 0, 0
-    return refund.money - refund.tax - refund.duty, refund.tax
+def refund_amounts(order: Order) -> list[tuple[int, int]]:
+    """What each refund takes from sales and from tax; nothing while no money moved.
+
+    Money beyond a refund's items that only gives back what was received beyond the order's total takes nothing.
+    """
+    overpaid = max(0, order.received - order.total)
+    settled: dict[int, int] = {}
+    for refund in sorted(order.refunds, key=lambda refund: (refund.processed_at, refund.id)):
+        settled[refund.id] = min(overpaid, max(0, refund.money - _items(order, refund)))
+        overpaid -= settled[refund.id]
+    return [
+        (refund.money - refund.tax - refund.duty - settled[refund.id], refund.tax)
+        if any(t.kind == "REFUND" and t.status == "SUCCESS" for t in refund.transactions)
+        else (0, 0)
+        for refund in order.refunds
+    ]
+
+
+def _items(order: Order, refund: Refund) -> int:
+    """What a refund's items are worth, with tax and duties."""
+    goods = sum(line.subtotal for line in refund.lines) + sum(line.subtotal for line in refund.shipping)
+    return goods + refund.duty + (0 if order.merchant.taxes_included else refund.tax)
 
 
 def days(merchant: Merchant, orders: Iterable[Order], first: date, last: date) -> dict[date, Totals]:
@@ -86,8 +103,7 @@ def days(merchant: Merchant, orders: Iterable[Order], first: date, last: date) -
             day.discounts += discount
         day.shipping += shipping_amount(order)
         day.tax += order.tax
-        for refund in order.refunds:
-            sales, tax = refund_amounts(refund)
+        for refund, (sales, tax) in zip(order.refunds, refund_amounts(order), strict=True):
             day.refunds += sales
             day.tax -= tax
             totals[refund.processed_at.astimezone(merchant.zone).date()].refunds_cash += sales

@@ -7,7 +7,8 @@ and not the sizes. The sizes here fit what public clients measured against versi
   `customers(first: 100) {nodes {legacyResourceId}}` 11, an inventory query with first: 100 and 5 objects a node 48,
   order lines with 10 objects a node 23 for first: 3 and 43 for first: 10;
 * a plain list of objects costs as one object, however long;
-* MoneyBag, MoneyV2 and PageInfo cost nothing.
+* MoneyBag, MoneyV2 and PageInfo cost nothing;
+* a mutation costs 10, whatever it answers.
 
 The actual cost is the same sum over what was returned: null costs nothing, a connection is sized by its nodes.
 """
@@ -29,6 +30,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     get_named_type,
     is_abstract_type,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 MAX_QUERY_COST = 1000
 MAX_PAGE_SIZE = 250
+MUTATION_COST = 10
 FREE = {"MoneyBag", "MoneyV2", "PageInfo"}
 
 
@@ -59,14 +62,19 @@ class Part:
     children: list[Part]
     size: int | None = None
     paths: list[tuple[str, str | None]] = field(default_factory=list)
+    fixed: int | None = None
 
     def requested(self) -> int:
+        if self.fixed is not None:
+            return self.fixed
         inner = 1 + sum(child.requested() for child in self.children)
         return inner if self.size is None else 2 + sized(self.size) * inner
 
     def actual(self, value: Any) -> int:
         if value is None:
             return 0
+        if self.fixed is not None:
+            return self.fixed
         if self.size is None:
             return max((self._one(item) for item in value), default=0) if isinstance(value, list) else self._one(value)
         nodes = self._nodes(value)
@@ -97,6 +105,8 @@ class CostReader:
         root = schema.get_root_type(operation.operation)
         assert root is not None
         self.parts = self._selected(operation.selection_set, root)
+        if operation.operation is OperationType.MUTATION:
+            self.parts = [Part(part.key, [], fixed=MUTATION_COST) for part in self.parts]
 
     def _selected(self, selections: SelectionSetNode, parent: GraphQLNamedType) -> list[Part]:
         parts: list[Part] = []

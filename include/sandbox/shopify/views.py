@@ -6,11 +6,9 @@ is refused by name rather than answered with null.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sandbox.business.merchants import DIRECT, Merchant, Product
+from sandbox.business.merchants import DIRECT
 from sandbox.business.money import rounded, share, vendor_text
 from sandbox.business.order import (
     PPM,
@@ -18,7 +16,6 @@ from sandbox.business.order import (
     Discount,
     Line,
     Order,
-    Person,
     Refund,
     RefundLine,
     Shipping,
@@ -28,50 +25,24 @@ from sandbox.business.order import (
 )
 from sandbox.clock import iso
 from sandbox.shopify.pages import listed
+from sandbox.shopify.shop_views import customer
+from sandbox.shopify.values import MoneyBag, View, gid, instant, money
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from zoneinfo import ZoneInfo
+    from datetime import datetime, timedelta
 
-    from sandbox.business.simulator import Draft
-
-View = dict[str, Any]
-JOURNEY_DELAY = timedelta(hours=3)
-
-
-def gid(kind: str, number: int) -> str:
-    return f"gid://shopify/{kind}/{number}"
-
-
-def instant(value: datetime | None) -> str | None:
-    return iso(value) if value else None
-
-
-def money(cents: int, currency: str) -> View:
-    return {"__typename": "MoneyV2", "amount": vendor_text(cents), "currencyCode": currency}
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyBag:
-    """An amount in the shop's money and in the customer's, each written out when asked for."""
-
-    cents: int
-    currency: str
-    presentment_currency: str
-    presentment_rate: int
-
-    def __getitem__(self, name: str) -> View:
-        if name == "shopMoney":
-            return money(self.cents, self.currency)
-        return money(rounded(self.cents * self.presentment_rate, PPM), self.presentment_currency)
+    from sandbox.shop import Shop
 
 
 class OrderView:
     """Builds the view of one order in its present state."""
 
-    def __init__(self, order: Order, now: Callable[[], datetime]) -> None:
+    def __init__(self, order: Order, shop: Shop, now: Callable[[], datetime], journey_delay: timedelta) -> None:
         self._order = order
+        self._shop = shop
         self._now = now
+        self._journey_delay = journey_delay
         self._merchant = order.merchant
         foreign, rate = order.merchant.presentment
         self._presentment = (foreign, rate) if order.region.dutiable else (order.merchant.currency, PPM)
@@ -98,6 +69,7 @@ class OrderView:
         current_discounts = sum(share(line.all_discounts, line.current, line.quantity) for line in order.lines)
         open_amount = 0 if order.voided or order.expired or order.cancelled_at else order.total - order.received
         pos = order.source_name == "pos"
+        number = order.customer_id
         return {
             "__typename": "Order",
             "id": gid("Order", order.id),
@@ -119,7 +91,7 @@ class OrderView:
             "poNumber": None,
             "email": order.email,
             "phone": None,
-            "customer": customer(order.person, order.customer_id) if order.customer_id and order.person else None,
+            "customer": (lambda info: customer(self._shop, number)) if number else None,
             "customerLocale": "de-DE" if self._merchant.taxes_included else "en-US",
             "sourceName": order.source_name,
             "sourceIdentifier": None,
@@ -257,8 +229,7 @@ class OrderView:
             "taxable": line.product.taxable,
             "requiresShipping": True,
             "isGiftCard": False,
-            "product": product(line.product),
-            "variant": variant(line.product, self._merchant),
+            **self._sold(line),
             "originalUnitPriceSet": bag(line.unit_price),
             "originalTotalSet": bag(price),
             "discountedTotalSet": lambda info, withCodeDiscounts=False: bag(  # noqa: N803 (the vendor's name)
@@ -271,6 +242,25 @@ class OrderView:
             "taxLines": lambda info, first=None: [self._tax(tax) for tax in line.taxes[:first]],
             "duties": [self._duty(line)] if line.duty else [],
             "customAttributes": [],
+        }
+
+    def _sold(self, line: Line) -> View:
+        """The line's product and variant as they are now, if they still are."""
+        product = self._shop.products.get(line.product.id)
+        if product is None:
+            return {"product": None, "variant": None}
+        variant = product.variants[0]
+        brief = {"id": gid("Product", product.id), "legacyResourceId": str(product.id), "title": product.title}
+        return {
+            "product": brief,
+            "variant": {
+                "id": gid("ProductVariant", variant.id),
+                "legacyResourceId": str(variant.id),
+                "title": variant.title,
+                "sku": variant.sku,
+                "price": vendor_text(variant.price),
+                "product": brief,
+            },
         }
 
     def _duty(self, line: Line) -> View:
@@ -405,7 +395,7 @@ class OrderView:
     def _journey(self) -> View:
         """The visits, once Shopify has attributed them; becoming ready does not make the order look newer."""
         order = self._order
-        ready = self._now() - order.created_at >= JOURNEY_DELAY
+        ready = self._now() - order.created_at >= self._journey_delay
         visits = [self._visit(visit) for visit in order.visits] if ready else []
         first = order.visits[0].at if visits else None
         return {
@@ -414,7 +404,7 @@ class OrderView:
             "moments": listed(visits),
             "firstVisit": visits[0] if visits else None,
             "lastVisit": visits[-1] if visits else None,
-            "daysToConversion": (order.processed_at - first).days if first else None,
+            "daysToConversion": max(0, (order.processed_at - first).days) if first else None,
             "customerOrderIndex": None,
         }
 
@@ -442,77 +432,3 @@ class OrderView:
             if tagged
             else None,
         }
-
-
-def product(item: Product) -> View:
-    return {"id": gid("Product", item.id), "legacyResourceId": str(item.id), "title": item.title}
-
-
-def variant(item: Product, merchant: Merchant) -> View:
-    return {
-        "id": gid("ProductVariant", item.variant_id),
-        "legacyResourceId": str(item.variant_id),
-        "title": "Default Title",
-        "sku": item.sku,
-        "price": vendor_text(item.price),
-        "product": product(item),
-    }
-
-
-def customer(person: Person, customer_id: int) -> View:
-    return {
-        "__typename": "Customer",
-        "id": gid("Customer", customer_id),
-        "legacyResourceId": str(customer_id),
-        "firstName": person.first_name,
-        "lastName": person.last_name,
-        "displayName": f"{person.first_name} {person.last_name}",
-        "email": person.email,
-        "defaultEmailAddress": {"emailAddress": person.email, "validFormat": True},
-        "createdAt": instant(person.registered_at),
-        "updatedAt": instant(person.registered_at),
-        "verifiedEmail": True,
-        "taxExempt": False,
-        "tags": [],
-        "note": None,
-    }
-
-
-def draft(item: Draft, merchant: Merchant) -> View:
-    total = MoneyBag(item.total, merchant.currency, merchant.currency, PPM)
-    return {
-        "__typename": "DraftOrder",
-        "id": gid("DraftOrder", item.id),
-        "legacyResourceId": str(item.id),
-        "name": f"#D{item.number}",
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.created_at),
-        "completedAt": None,
-        "status": "OPEN",
-        "email": item.email,
-        "currencyCode": merchant.currency,
-        "totalPriceSet": total,
-        "subtotalPriceSet": total,
-        "order": None,
-    }
-
-
-def shop(merchant: Merchant, offset: timedelta, abbreviation: str) -> View:
-    zone: ZoneInfo = merchant.zone
-    return {
-        "__typename": "Shop",
-        "id": gid("Shop", merchant.id_base // 1_000_000),
-        "name": merchant.name,
-        "myshopifyDomain": merchant.domain,
-        "primaryDomain": {"host": merchant.storefront.removeprefix("https://"), "url": merchant.storefront},
-        "url": merchant.storefront,
-        "email": f"owner@{merchant.merchant_id}.example",
-        "currencyCode": merchant.currency,
-        "ianaTimezone": zone.key,
-        "timezoneAbbreviation": abbreviation,
-        "timezoneOffsetMinutes": int(offset.total_seconds() // 60),
-        "taxesIncluded": merchant.taxes_included,
-        "taxShipping": True,
-        "weightUnit": "KILOGRAMS" if merchant.taxes_included else "POUNDS",
-        "plan": {"publicDisplayName": "Shopify Plus", "partnerDevelopment": False, "shopifyPlus": True},
-    }
