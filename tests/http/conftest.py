@@ -13,6 +13,7 @@ from tributary.http import Budget, HttpClient, Redactor, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
 
 @pytest.fixture
@@ -62,6 +63,7 @@ def make_client(time: FakeTime) -> Iterator[MakeClient]:
         budget: Budget | None = None,
         remedies: dict[int, str] | None = None,
         clock: Callable[[], float] | None = None,
+        now: Callable[[], datetime] | None = None,
     ) -> HttpClient:
         client = HttpClient(
             redact=Redactor(secrets),
@@ -71,6 +73,7 @@ def make_client(time: FakeTime) -> Iterator[MakeClient]:
             retry=retry,
             clock=clock or time.clock,
             sleep=time.sleep,
+            **({"now": now} if now else {}),
         )
         made.append(client)
         return client

@@ -17,7 +17,7 @@ def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> Act:
     """A whole answer; header names are written with underscores."""
 
     def act(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
+        handler.send_response_only(status)
         for name, value in headers.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.send_header("Content-Length", str(len(body)))

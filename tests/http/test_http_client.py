@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import logging
 import socket
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,6 +63,18 @@ def test_a_compressed_answer_is_unpacked(vendor: Vendor, make_client: MakeClient
     whole = json.dumps(list(range(50_000))).encode()
     vendor.will(answer(body=gzip.compress(whole), Content_Encoding="gzip"))
     assert get(make_client(), vendor) == list(range(50_000))
+    vendor.will(answer(body=gzip.compress(whole[:70_000]) + gzip.compress(whole[70_000:]), Content_Encoding="gzip"))
+    assert get(make_client(), vendor) == list(range(50_000))
+    vendor.will(answer(body=b"", Content_Encoding="gzip"))
+    assert make_client().send(Request("GET", vendor.url), lambda response: response.body, budget="any") == b""
+
+
+def test_a_compressed_answer_that_ends_early_is_noticed(vendor: Vendor, make_client: MakeClient) -> None:
+    half = gzip.compress(b"1,2,3\n" * 10_000)[:50]
+    vendor.will(answer(body=half, Content_Encoding="gzip"))
+    client = make_client(retry=RetryPolicy(attempts=1))
+    with pytest.raises(BrokenResponse, match=r"cannot be unpacked: it ends early \(GET"):
+        client.send(Request("GET", vendor.url), lambda response: response.body, budget="any")
 
 
 @pytest.mark.parametrize(
@@ -178,6 +192,25 @@ def test_a_slow_drip_does_not_outlast_the_total(vendor: Vendor, make_client: Mak
         get(client, vendor)
 
 
+def test_a_slow_drip_of_a_compressed_answer_does_not_either(vendor: Vendor, make_client: MakeClient) -> None:
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        # The beginning of gzip's header, which unpacks to nothing yet.
+        handler.wfile.write(gzip.compress(b"whatever")[:4])
+        handler.wfile.flush()
+        vendor.released.wait(10)
+
+    ticks = itertools.count(step=100)
+    limits = Timeouts(connect=5, read=10, total=50)
+    client = make_client(timeouts=limits, retry=RetryPolicy(attempts=1), clock=lambda: next(ticks))
+    vendor.will(drip)
+    with pytest.raises(VendorUnavailable, match="not complete after 50 s"):
+        get(client, vendor)
+
+
 def test_silence_ends_at_the_read_time_out(vendor: Vendor, make_client: MakeClient) -> None:
     def nothing(_: BaseHTTPRequestHandler) -> None:
         vendor.released.wait(10)
@@ -218,6 +251,52 @@ def test_a_redirect_is_not_followed_with_the_token(vendor: Vendor, make_client: 
 def test_an_address_that_cannot_be_is_refused(make_client: MakeClient) -> None:
     with pytest.raises(RequestRefused, match="cannot be sent"):
         make_client().send(Request("GET", "my-shop"), as_json, budget="any")
+
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("dated", "seconds"),
+    [
+        ("Fri, 20 Nov 2026 12:10:00 GMT", 600),
+        ("Fri, 20 Nov 2026 11:50:00 GMT", -599),
+        ("Fri, 20 Nov 2026 12:00:00 GMT", 0),
+        ("Fri, 20 Nov 2026 11:59:59 GMT", 0),
+        ("soon", 0),
+    ],
+)
+def test_the_vendors_clock_is_compared_with_this_one(
+    dated: str, seconds: int, vendor: Vendor, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_client(now=lambda: NOON)
+    vendor.will(answer(Date=dated))
+    for _ in range(3):
+        get(client, vendor)
+    assert client.skew == timedelta(seconds=seconds)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == (1 if seconds else 0), "once, however many answers say so"
+    for warning in warnings:
+        shown = "2026-11-20 12:10:00" if seconds > 0 else "2026-11-20 11:50:00"
+        assert f"shows {shown} UTC when this machine's shows 2026-11-20 12:00:00 UTC" in warning
+        assert "/orders" in warning
+
+
+def test_a_long_wait_for_an_answer_is_no_wrong_clock(vendor: Vendor, make_client: MakeClient) -> None:
+    for dated in ("Fri, 20 Nov 2026 12:00:00 GMT", "Fri, 20 Nov 2026 12:05:00 GMT"):
+        moments = iter([NOON, NOON + timedelta(minutes=5)])
+        client = make_client(now=lambda moments=moments: next(moments))
+        vendor.will(answer(Date=dated))
+        get(client, vendor)
+        assert client.skew == timedelta()
+
+
+def test_refusals_show_the_clock_too(vendor: Vendor, make_client: MakeClient) -> None:
+    client = make_client(now=lambda: NOON)
+    vendor.will(answer(401, Date="Fri, 20 Nov 2026 12:10:00 GMT"))
+    with pytest.raises(AuthError):
+        get(client, vendor)
+    assert client.skew == timedelta(minutes=10)
 
 
 def test_every_attempt_draws_from_the_budget(vendor: Vendor, make_client: MakeClient, time: FakeTime) -> None:

@@ -31,6 +31,11 @@ class Budget:
         self._level = capacity
         self._updated = clock()
 
+    @property
+    def rate(self) -> float:
+        """How much grows back a second."""
+        return self._rate
+
     def take(self, cost: float = 1.0) -> None:
         """Waits until the cost fits, then returns: over any span at most `capacity + rate * span` is spent."""
         with self._lock:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+import zlib
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 from tributary.http.errors import AuthError, BrokenResponse, HttpError, RateLimited, RequestRefused, VendorUnavailable
-from tributary.http.retry import RetryPolicy, retry_after
+from tributary.http.retry import RetryPolicy, http_date, retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tributary.http.budget import Budget
     from tributary.http.redaction import Redactor
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 CHUNK = 256 * 1024
+TOLERATED_SKEW = timedelta(minutes=1)
+"""Clocks that are further apart are worth a warning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,12 @@ class HttpClient:
         self._clock = clock
         self._sleep = sleep
         self._now = now
+        self.skew = timedelta()
+        """How far the vendor's clock is ahead of this machine's, as its last answer showed; signing needs to know."""
+        self._skew_mentioned = False
         self._session = requests.Session()
+        # What is unpacked below; requests would also offer what its installed packages can.
+        self._session.headers["Accept-Encoding"] = "gzip"
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=8, max_retries=0))
 
@@ -90,6 +101,10 @@ class HttpClient:
         """
         result: T = self._retry.retrying(self._sleep)(self._attempt, request, read, budget, cost)
         return result
+
+    def download(self, request: Request, file: BinaryIO) -> None:
+        """Streams an answer into the file. After a break it goes on from there, or anew where the server cannot."""
+        self._retry.retrying(self._sleep)(self._download, request, file)
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -103,10 +118,22 @@ class HttpClient:
             error.args = (self.redact(str(error)),)
             raise
 
-    def _exchange(self, request: Request) -> Response:
+    def _download(self, request: Request, file: BinaryIO) -> None:
+        # Only bytes that were not compressed on the way can be counted and continued.
+        headers = {**request.headers, "Accept-Encoding": "identity", "Range": f"bytes={file.tell()}-"}
+        if not file.tell():
+            del headers["Range"]
+        try:
+            self._exchange(replace(request, headers=headers), file)
+        except HttpError as error:
+            error.args = (self.redact(str(error)),)
+            raise
+
+    def _exchange(self, request: Request, file: BinaryIO | None = None) -> Response:
         where = f"{request.method} {self.redact(request.url)}"
         limits = self._timeouts
         deadline = self._clock() + limits.total
+        sent = self._now()
         try:
             answer = self._session.request(
                 request.method,
@@ -125,25 +152,56 @@ class HttpClient:
         with answer:
             if request_id := answer.headers.get("X-Request-Id"):
                 where = f"{where}, request id {request_id}"
-            try:
-                body = self._body(answer, deadline, where)
-            except (urllib3.exceptions.TimeoutError, TimeoutError):
-                raise VendorUnavailable(f"The answer stalled for {limits.read:g} s", where=where) from None
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                what = f"The answer broke off or is garbled: {type(error).__name__}"
-                raise BrokenResponse(what, where=where) from None
+            self._compare_clocks(sent, http_date(answer.headers.get("Date")), where)
+            chunks = self._chunks(answer, deadline, where)
+            if file is None or answer.status_code >= 300:
+                body = b"".join(chunks)
+            else:
+                body = b""
+                if answer.status_code != 206:
+                    file.seek(0)
+                    file.truncate()
+                file.writelines(chunks)
         self._classify(answer.status_code, answer.headers, body, where)
         return Response(answer.headers, body, where)
 
-    def _body(self, answer: requests.Response, deadline: float, where: str) -> bytes:
-        # read1 returns with what one receive brought; a plain read would wait for the whole chunk, drip by drip.
-        chunks = []
-        while chunk := answer.raw.read1(CHUNK, decode_content=True):
-            chunks.append(chunk)
+    def _chunks(self, answer: requests.Response, deadline: float, where: str) -> Iterator[bytes]:
+        packed = self._packed_chunks(answer, deadline, where)
+        try:
+            yield from _unpacked(packed) if answer.headers.get("Content-Encoding") == "gzip" else packed
+        except (urllib3.exceptions.TimeoutError, TimeoutError):
+            raise VendorUnavailable(f"The answer stalled for {self._timeouts.read:g} s", where=where) from None
+        except zlib.error as error:
+            raise BrokenResponse(f"The answer cannot be unpacked: {error}", where=where) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            what = f"The answer broke off or is garbled: {type(error).__name__}"
+            raise BrokenResponse(what, where=where) from None
+
+    def _packed_chunks(self, answer: requests.Response, deadline: float, where: str) -> Iterator[bytes]:
+        # read1 returns with what one receive brought; a plain read would wait for the whole chunk, drip by drip, and
+        # so would unpacking inside it.
+        while chunk := answer.raw.read1(CHUNK, decode_content=False):
+            yield chunk
             if self._clock() > deadline:
                 what = f"The answer was not complete after {self._timeouts.total:g} s"
                 raise VendorUnavailable(what, where=where)
-        return b"".join(chunks)
+
+    def _compare_clocks(self, sent: datetime, theirs: datetime | None, where: str) -> None:
+        """Measures the skew; an honest clock shows a moment between sending and receiving, in whole seconds."""
+        if theirs is None:
+            return
+        ours = self._now()
+        self.skew = max(theirs - ours, timedelta()) or min(theirs + timedelta(seconds=1) - sent, timedelta())
+        if abs(self.skew) > TOLERATED_SKEW and not self._skew_mentioned:
+            self._skew_mentioned = True
+            log.warning(
+                "The vendor's clock shows %s when this machine's shows %s: %d s apart (%s). Figures may come late, and "
+                "signed requests may be refused; if this machine's clock is the wrong one, set it (by NTP).",
+                f"{theirs:%Y-%m-%d %H:%M:%S} UTC",
+                f"{ours:%Y-%m-%d %H:%M:%S} UTC",
+                abs(self.skew).total_seconds(),
+                where,
+            )
 
     def _unreachable(self, error: requests.RequestException, where: str) -> VendorUnavailable:
         if isinstance(error, requests.ConnectTimeout):
@@ -173,6 +231,20 @@ class HttpClient:
             target = headers.get("Location", "nowhere")
             remedy = remedy or f"It redirects to {target}; name the final host in the connection."
         raise RequestRefused(what, where=where, remedy=remedy)
+
+
+def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Gzip undone as it comes. Unlike urllib3's, this notices an end that comes too early."""
+    member = None
+    for chunk in chunks:
+        rest = chunk
+        while rest:
+            if member is None or member.eof:
+                member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+            yield member.decompress(rest)
+            rest = member.unused_data
+    if member is not None and not member.eof:
+        raise zlib.error("it ends early")
 
 
 def _innermost(error: BaseException) -> str:

@@ -15,6 +15,8 @@ T = TypeVar("T")
 EMPTY_PAGES_IN_A_ROW = 20
 """Vendors may filter after cutting a page, so an empty page with a next cursor is followed; not for ever."""
 
+AGAIN = "Nothing of this slice was kept; the next run reads it again. If it stays so, the vendor's support has to help."
+
 
 @dataclass(frozen=True)
 class Cut(Generic[T]):
@@ -23,6 +25,8 @@ class Cut(Generic[T]):
     content: T
     keys: Collection[Hashable]
     next: str | None
+    where: str = ""
+    """Where the page came from, for whoever has to look into it."""
 
 
 def follow(fetch: Callable[[str | None], Cut[T]]) -> Iterator[T]:
@@ -40,12 +44,13 @@ def follow(fetch: Callable[[str | None], Cut[T]]) -> Iterator[T]:
         if _wrong(cut, cursors, pages):
             cut = fetch(cursor)
             if reason := _wrong(cut, cursors, pages):
-                raise PagingError(reason, remedy="Nothing of this slice was kept; it is read again by the next run.")
+                raise PagingError(reason, where=cut.where, remedy=AGAIN)
         if cut.keys:
             pages.add(hash(frozenset(cut.keys)))
         empty = 0 if cut.keys else empty + 1
         if empty > EMPTY_PAGES_IN_A_ROW:
-            raise PagingError(f"{empty} empty pages in a row, each with a next cursor", remedy="Try again later.")
+            what = f"The vendor's paging leads nowhere: {empty} empty pages in a row, each with a next cursor"
+            raise PagingError(what, where=cut.where, remedy=AGAIN)
         yield cut.content
         if cut.next is None:
             return

@@ -95,14 +95,15 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> floa
     try:
         seconds = float(value)
     except ValueError:
-        until, sent = _http_date(value), _http_date(headers.get("Date"))
+        until, sent = http_date(value), http_date(headers.get("Date"))
         if until is None:
             return None
         seconds = (until - (sent or now())).total_seconds()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
-def _http_date(value: str | None) -> datetime | None:
+def http_date(value: str | None) -> datetime | None:
+    """The moment that a header names; None when absent or unreadable."""
     try:
         moment = parsedate_to_datetime(value or "")
     except ValueError:
