@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,43 @@ class Page:
     records: Sequence[Record]
     rejects: Sequence[Reject] = ()
     children: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    gone: Sequence[str] = ()
+    """Ids that were asked for and exist no more; they leave raw together with their children."""
 
 
 # A reader takes the channel's API client and a half-open window [start, end), and yields pages.
 Reader = Callable[[Any, datetime, datetime], Iterator[Page]]
+# The records of these ids as they are now; the ones that exist no more are in `Page.gone`.
+ReaderById = Callable[[Any, Sequence[str]], Iterator[Page]]
+
+
+class Slice(NamedTuple):
+    """What one transaction moves: a window, and how it is read."""
+
+    start: datetime
+    end: datetime
+    read: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Records that the vendor completes later without saying so: every sync reads them again."""
+
+    condition: str
+    """SQL over `payload` that holds while the record is unfinished."""
+    patience: timedelta
+    """Counted from the record's business time; what is older is left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotal:
+    """What a shop says of one of its days, asked by another road than the sync."""
+
+    date_day: date
+    orders: int
+    """All orders of the day, tests and cancelled ones included."""
+    gross_sales: Decimal | None
+    """Gross sales of those that are no tests; None when the vendor does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +93,18 @@ class Stream:
     """How far before the checkpoint a sync starts again, because vendors index late."""
     budget: str
     """The rate-budget group that the stream's requests draw from."""
+    by_id: ReaderById
+    """Reads records by their ids: unfinished ones again, and ones that a window no longer shows."""
+    replay: Callable[[Any, bytes], Page]
+    """Puts a dead letter's bytes through the same checks as a page."""
+    history: Callable[[Any, datetime, datetime], Iterator[Slice]] | None = None
+    """Cuts a sync's window into slices of its own, contiguous and in order; None: `slice_length` each, by `changed`."""
+    unfinished: Unfinished | None = None
     write: Literal["upsert"] = "upsert"
     children: tuple[str, ...] = ()
     """Collections with a time of their own, replaced together with their parent."""
+    quiet: frozenset[str] = frozenset()
+    """Of the stream and its children, those whose change moves no figure of their own day."""
     identities: Mapping[str, str] = field(default_factory=dict)
     """Kind of identity -> SQL expression over `payload`: rows that share one are recomputed together, and indexed."""
     max_dead_letter_rate: float = 0.01
@@ -77,6 +122,8 @@ class Channel:
     schedule: str
     pool: str
     streams: tuple[Stream, ...]
+    totals: Callable[[Any, str, Sequence[date]], Iterator[DayTotal]] | None = None
+    """Asks the shop for the control totals of some of its days, in the time zone named."""
 
     def stream(self, name: str) -> Stream:
         """The stream of that name."""

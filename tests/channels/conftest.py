@@ -9,7 +9,7 @@ import pytest
 from sandbox.app import create_app
 from sandbox.serve import serve
 from sandbox.world import Settings
-from tests.channels.shopify_sandbox import FIRST_DAY, NOW, MakeApi, Sandbox
+from tests.channels.shopify_sandbox import FIRST_DAY, NOW, SCOPES, MakeApi, Sandbox
 from tributary.channels.shopify.api import ShopifyApi
 from tributary.channels.shopify.refusals import STATUS_REMEDIES
 from tributary.channels.shopify.token import StaticToken, TokenSource
@@ -47,22 +47,27 @@ def make_api(sandbox: Sandbox, slept: list[float]) -> Iterator[MakeApi]:
     def make(
         merchant: str = "aurora",
         *,
+        shop: str | None = None,
         token: TokenSource | None = None,
         version: str = "2026-10",
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         client: HttpClient | None = None,
     ) -> ShopifyApi:
+        own = f"shpat_sandbox_{merchant}"
         client = client or HttpClient(
-            redact=Redactor([f"shpat_sandbox_{merchant}"]),
+            redact=Redactor([own]),
             budgets={"graphql": Budget(rate=100, capacity=2000, sleep=slept.append)},
             remedies=STATUS_REMEDIES,
             timeouts=timeouts,
             retry=retry,
             sleep=slept.append,
         )
-        token = token or StaticToken(f"shpat_sandbox_{merchant}")
-        made.append(ShopifyApi(client, sandbox.shop(merchant), token, version))
+        url = shop or sandbox.shop(merchant)
+        made.append(ShopifyApi(client, url, token or StaticToken(own), version, lambda: NOW))
+        if token is None:
+            # Known, so that the first request is the one that a test is about.
+            made[-1].scopes = SCOPES
         return made[-1]
 
     yield make

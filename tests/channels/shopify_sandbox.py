@@ -12,6 +12,10 @@ from tributary.channels.shopify.api import ShopifyApi
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 FIRST_DAY = date(2026, 11, 14)
+SCOPES = frozenset(
+    {"read_all_orders", "read_customers", "read_inventory", "read_orders", "read_products", "read_reports"}
+)
+"""What the sandbox's own tokens may do, as far as this channel asks."""
 
 
 class Sandbox:

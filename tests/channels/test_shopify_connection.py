@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.channels.shopify_sandbox import SCOPES
 from tributary.channels.shopify.api import Answer, ShopifyApi, budgets
 from tributary.channels.shopify.diagnosis import diagnose
 from tributary.channels.shopify.refusals import GraphQLError, refused
@@ -43,7 +45,7 @@ def test_a_good_connection_shows_the_shop(make_api: MakeApi) -> None:
     works, message = diagnose(make_api("nordlicht"))
     assert works
     assert "time zone Europe/Berlin, currency EUR, API version 2026-10" in message
-    assert "60 days" not in message
+    assert "Without" not in message
 
 
 def test_a_wrong_token_names_the_remedy_and_not_the_token(make_api: MakeApi) -> None:
@@ -60,11 +62,34 @@ def test_a_missing_scope_is_named(sandbox: Sandbox, make_api: MakeApi) -> None:
     assert "lacks the access scope read_orders" in message
 
 
-def test_a_token_that_sees_only_60_days_works_and_says_so(sandbox: Sandbox, make_api: MakeApi) -> None:
-    works, message = diagnose(make_api(token=issue(sandbox, "read_orders", "read_customers", "read_products")))
+@pytest.mark.parametrize(
+    ("scope", "consequence"),
+    [
+        ("read_all_orders", "shows only the last 60 days of orders"),
+        ("read_customers", "the stream customers cannot be read"),
+        ("read_products", "the stream products cannot be read"),
+        ("read_inventory", "the cost of variants stays unknown"),
+        ("read_reports", "control totals compare the number of orders only"),
+    ],
+)
+def test_a_token_without_an_optional_scope_works_and_the_test_says_what_will_be_missing(
+    scope: str, consequence: str, sandbox: Sandbox, make_api: MakeApi
+) -> None:
+    works, message = diagnose(make_api(token=issue(sandbox, *(SCOPES - {scope}))))
     assert works
-    assert "read_all_orders" in message
-    assert "60 days" in message
+    assert re.findall(r"Without the access scope (\w+) ", message) == [scope]
+    assert consequence in message
+    assert message.endswith(".")
+    assert "  " not in message
+
+
+def test_a_filter_that_shopify_ignores_is_warned_of_once(make_api: MakeApi, caplog: pytest.LogCaptureFixture) -> None:
+    api = make_api()
+    for _ in range(2):
+        api.execute("Orders", {"query": "happened_at:>'2026-11-01'", "sortKey": "UPDATED_AT", "first": 1})
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "ignores 'happened_at' in the search \"happened_at:>'2026-11-01'\"" in record.getMessage()
 
 
 def test_a_shop_that_is_not_there(sandbox: Sandbox) -> None:
@@ -97,7 +122,7 @@ def test_a_version_that_fell_forward_is_told_and_warned_once(
         ("THROTTLED", RateLimited, "refills"),
         ("ACCESS_DENIED", AuthError, "access scope"),
         ("SHOP_INACTIVE", RequestRefused, "reopen"),
-        ("MAX_COST_EXCEEDED", RequestRefused, "ORDERS_A_PAGE"),
+        ("MAX_COST_EXCEEDED", RequestRefused, "PAGE_SIZE"),
         ("undefinedField", RequestRefused, "API version"),
         ("INTERNAL_SERVER_ERROR", VendorUnavailable, "INTERNAL_SERVER_ERROR"),
         ("SOMETHING_ELSE", RequestRefused, "SOMETHING_ELSE"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.channels.shopify_sandbox import NOW
-from tributary.channels.shopify import nested
+from tributary.channels.shopify import nested, orders, parts
+from tributary.channels.shopify.api import DOCUMENT
 from tributary.channels.shopify.streams import ORDERS
 
 if TYPE_CHECKING:
@@ -35,6 +37,53 @@ def whole(sandbox: Sandbox, order_id: str) -> Any:
           lineItems(first: 250) {{ nodes {{ id quantity currentQuantity }} }}
           refunds {{ id refundLineItems(first: 250) {{ nodes {{ id quantity }} }} }} }} }}"""
     )["order"]
+
+
+def as_json(pages: list[Page]) -> dict[tuple[str, str], Any]:
+    found = {("orders", record.record_id): json.loads(record.payload) for page in pages for record in page.records}
+    for page in pages:
+        for name, records in page.children.items():
+            found |= {(name, record.record_id): json.loads(record.payload) for record in records}
+    return found
+
+
+def test_however_little_a_page_shows_of_an_order_it_arrives_whole(
+    sandbox: Sandbox, make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = sandbox.admin("/shops/aurora/orders", {"lines": [{"price": "1.00"}, {"price": "2.00"}, {"price": "4.00"}]})
+    back = [{"line": number, "quantity": 1} for number in range(3)]
+    sandbox.admin(f"/shops/aurora/orders/{order['id']}/refunds", {"lines": back})
+    window = (NOW - timedelta(hours=18), NOW + timedelta(minutes=1))
+    expected = list(ORDERS.changed(make_api(), *window))
+    narrow = re.sub(r"first: (4|7|12|33)\b", "first: 1", DOCUMENT).replace("first: 250, after", "first: 2, after")
+    api, asked = make_api(), set()
+    execute = api.execute
+
+    def execute_narrowly(operation: str, variables: dict[str, Any]) -> Any:
+        asked.add(operation)
+        return execute(operation, variables, narrow)
+
+    monkeypatch.setattr(api, "execute", execute_narrowly)
+    found = list(ORDERS.changed(api, *window))
+    assert not [letter for page in found for letter in page.rejects]
+    assert as_json(found) == as_json(expected)
+    assert len(as_json(found)) > 20
+    assert {"OrderLineItems", "OrderVisits", "OrderDiscounts", "RefundLineItems"} <= asked
+
+
+def test_an_order_with_as_many_transactions_as_shopify_lists_is_a_dead_letter(
+    sandbox: Sandbox, make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "TRANSACTIONS_LISTED", 3)
+    few, many = (sandbox.admin("/shops/nordlicht/orders", {"price": "3.00", "quantity": 5}) for _ in range(2))
+    for order, refunds in ((few, 1), (many, 2)):
+        for _ in range(refunds):
+            back = {"lines": [{"line": 0, "quantity": 1}]}
+            sandbox.admin(f"/shops/nordlicht/orders/{order['id']}/refunds", back)
+    pages = list(ORDERS.changed(make_api("nordlicht"), *WINDOW))
+    (letter,) = [letter for page in pages for letter in page.rejects if letter.record_id == many["id"]]
+    assert "3 transactions or more" in letter.reason
+    assert few["id"] in {record.record_id for page in pages for record in page.records}
 
 
 def test_more_lines_than_a_page_shows(sandbox: Sandbox, make_api: MakeApi) -> None:
@@ -92,7 +141,7 @@ def test_a_refund_that_disappears_meanwhile_makes_a_dead_letter(
     ids = [{"id": f"gid://shopify/Refund/{number}"} for number in range(2)]
     sandbox.fault("merged", times=100, merge={"data": {"node": {"refunds": ids}, "nodes": [None, None]}})
     letters = [letter for page in ORDERS.changed(make_api("nordlicht"), *WINDOW) for letter in page.rejects]
-    assert {letter.reason for letter in letters if letter.record_id == order["id"]} == {nested.GONE}
+    assert {letter.reason for letter in letters if letter.record_id == order["id"]} == {parts.GONE}
 
 
 def test_a_line_that_cannot_be_stored_spoils_its_order_alone(sandbox: Sandbox, make_api: MakeApi) -> None:

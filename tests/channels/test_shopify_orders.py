@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW
-from tributary.channels.shopify import streams
+from tributary.channels.shopify import reading
 from tributary.channels.shopify.streams import ORDERS, SHOPIFY
 from tributary.http import AuthError, BrokenResponse, PagingError, RateLimited, RetryPolicy, Timeouts, VendorUnavailable
 
@@ -42,7 +42,9 @@ def truth(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
         page = sandbox.query(
             f"{{ orders(first: 250, after: {after}, sortKey: ID) {{ pageInfo {{ hasNextPage endCursor }} nodes {{"
             " legacyResourceId processedAt updatedAt totalPriceSet { shopMoney { amount } }"
-            " refunds { legacyResourceId processedAt totalRefundedSet { shopMoney { amount } } } } } }"
+            " refunds { legacyResourceId processedAt totalRefundedSet { shopMoney { amount } } }"
+            " customerJourneySummary { moments(first: 50) { nodes { ... on CustomerVisit {"
+            " id occurredAt landingPage } } } } } } }"
         )["orders"]
         found |= {order["legacyResourceId"]: order for order in page["nodes"]}
         if not page["pageInfo"]["hasNextPage"]:
@@ -50,11 +52,18 @@ def truth(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
         after = json.dumps(page["pageInfo"]["endCursor"])
 
 
+def journey(order: dict[str, Any]) -> list[dict[str, Any]]:
+    summary = order["customerJourneySummary"]
+    return summary["moments"]["nodes"] if summary else []
+
+
 def as_told(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def test_every_order_and_refund_arrives_with_its_times(truth: dict[str, dict[str, Any]], make_api: MakeApi) -> None:
+def test_every_order_refund_and_visit_arrives_with_its_times(
+    truth: dict[str, dict[str, Any]], make_api: MakeApi
+) -> None:
     pages = list(ORDERS.changed(make_api(), START, END))
     records = by_id(pages)
     assert set(records) == set(truth)
@@ -70,6 +79,41 @@ def test_every_order_and_refund_arrives_with_its_times(truth: dict[str, dict[str
     for key, refund in refunds.items():
         assert refund.event_at == as_told(told[key]["processedAt"])
         assert json.loads(refund.payload)["totalRefundedSet"] == told[key]["totalRefundedSet"]
+    visits = {record.record_id: record for page in pages for record in page.children["visits"]}
+    told = {
+        f"{key}/{visit['id'].rsplit('/', 1)[-1]}": visit for key, order in truth.items() for visit in journey(order)
+    }
+    assert set(visits) == set(told)
+    assert len(told) > len(truth) / 2
+    for key, visit in visits.items():
+        assert visit.event_at == as_told(told[key]["occurredAt"])
+        assert visit.updated_at == records[key.split("/")[0]].updated_at
+        assert json.loads(visit.payload).items() >= told[key].items()
+
+
+def test_children_are_cut_from_their_parents_bytes_and_come_with_them(make_api: MakeApi) -> None:
+    for page in ORDERS.changed(make_api(), START, END):
+        payloads = {record.record_id: record.payload for record in page.records}
+        for name in ORDERS.children:
+            records = page.children[name]
+            assert len({record.record_id for record in records}) == len(records)
+            for record in records:
+                parent, _, own = record.record_id.partition("/")
+                assert record.payload in payloads[parent]
+                assert json.loads(record.payload)["id"].endswith(f"/{own}")
+
+
+def test_money_and_discounts_come_along(truth: dict[str, dict[str, Any]], make_api: MakeApi) -> None:
+    orders = [json.loads(r.payload) for r in by_id(ORDERS.changed(make_api(), START, END)).values()]
+    paid = [order for order in orders if order["displayFinancialStatus"] == "PAID"]
+    for order in paid:
+        received = [t for t in order["transactions"] if t["status"] == "SUCCESS" and t["kind"] in ("SALE", "CAPTURE")]
+        total = sum(float(t["amountSet"]["shopMoney"]["amount"]) for t in received)
+        assert total == pytest.approx(float(order["totalReceivedSet"]["shopMoney"]["amount"]))
+    assert any(fee["amount"]["amount"] for order in paid for t in order["transactions"] for fee in t["fees"])
+    discounts = [discount for order in orders for discount in order["discountApplications"]["nodes"]]
+    assert {discount["__typename"] for discount in discounts} >= {"DiscountCodeApplication"}
+    assert all(discount["value"] for discount in discounts)
 
 
 def test_consecutive_windows_miss_nothing(truth: dict[str, dict[str, Any]], make_api: MakeApi) -> None:
@@ -103,15 +147,15 @@ def test_every_payload_is_a_slice_of_the_vendors_answer(make_api: MakeApi) -> No
 
     api._read = keep  # type: ignore[method-assign]
     for page in ORDERS.changed(api, NOW - timedelta(days=1), END):
-        for record in (*page.records, *page.children["refunds"]):
+        for record in (*page.records, *page.children["refunds"], *page.children["visits"]):
             assert record.payload in bodies[-1]
 
 
 def test_a_query_that_reaches_the_paging_cap_goes_on_from_the_last_time(
     truth: dict[str, dict[str, Any]], make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "ORDERS_A_PAGE", 20)
-    monkeypatch.setattr(streams, "PAGINATION_CAP", 100)
+    monkeypatch.setattr(reading, "PAGE_SIZE", 20)
+    monkeypatch.setattr(reading, "PAGINATION_CAP", 100)
     queries: set[str] = set()
     api = make_api()
     execute = api.execute
@@ -128,9 +172,9 @@ def test_a_query_that_reaches_the_paging_cap_goes_on_from_the_last_time(
 def test_more_changes_in_one_second_than_can_be_paged_is_an_error_not_a_loop(
     make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "ORDERS_A_PAGE", 2)
-    monkeypatch.setattr(streams, "PAGINATION_CAP", 3)
-    monkeypatch.setattr(streams._Axis, "of", lambda *_: START)
+    monkeypatch.setattr(reading, "PAGE_SIZE", 2)
+    monkeypatch.setattr(reading, "PAGINATION_CAP", 3)
+    monkeypatch.setattr(reading.Axis, "of", lambda *_: START)
     with pytest.raises(PagingError, match="have the same updated_at"):
         list(ORDERS.changed(make_api(), START, END))
 
@@ -138,7 +182,7 @@ def test_more_changes_in_one_second_than_can_be_paged_is_an_error_not_a_loop(
 def test_a_window_that_just_fits_the_cap_is_read_once(
     truth: dict[str, dict[str, Any]], make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "PAGINATION_CAP", 500)
+    monkeypatch.setattr(reading, "PAGINATION_CAP", 500)
     pages = list(ORDERS.changed(make_api(), START, END))
     assert sum(len(page.records) for page in pages) == len(truth)
     assert 250 < len(truth) <= 500
@@ -152,7 +196,7 @@ def test_a_passing_fault_changes_nothing(
     slept: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(streams, "ORDERS_A_PAGE", 20)
+    monkeypatch.setattr(reading, "PAGE_SIZE", 20)
     window = (NOW - timedelta(days=1), END)
     undisturbed = by_id(ORDERS.changed(make_api(), *window))
     assert len(undisturbed) > 20
@@ -264,7 +308,7 @@ def test_a_new_field_is_kept(sandbox: Sandbox, make_api: MakeApi) -> None:
 
 
 def test_a_cursor_loop_ends_in_an_error(sandbox: Sandbox, make_api: MakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "ORDERS_A_PAGE", 10)
+    monkeypatch.setattr(reading, "PAGE_SIZE", 10)
     api = make_api()
     page = api.execute("Orders", {"query": "", "sortKey": "UPDATED_AT", "first": 10, "after": None})
     cursor = json.loads(page.body)["data"]["orders"]["pageInfo"]["endCursor"]
@@ -281,8 +325,9 @@ def test_more_pages_without_a_cursor_is_an_error(sandbox: Sandbox, make_api: Mak
 
 
 def test_the_declaration_is_whole() -> None:
+    assert [stream.name for stream in SHOPIFY.streams] == ["orders", "customers", "products"]
     assert SHOPIFY.stream("orders") is ORDERS
-    assert ORDERS.children == ("refunds",)
+    assert ORDERS.children == ("refunds", "visits")
     assert set(ORDERS.identities) == {"customer", "email"}
     with pytest.raises(LookupError, match="no stream 'visits'"):
         SHOPIFY.stream("visits")

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tributary.channels.shopify.records import UnacceptableError, check, reject
+from tributary.channels.shopify.nested import is_cut
+from tributary.channels.shopify.orders import check
+from tributary.channels.shopify.records import UnacceptableError, reject
 
 
 def money(amount: Any) -> dict[str, Any]:
@@ -17,6 +19,15 @@ def money(amount: Any) -> dict[str, Any]:
 
 def nodes(*items: dict[str, Any]) -> dict[str, Any]:
     return {"nodes": list(items), "pageInfo": {"hasNextPage": False}}
+
+
+def a_visit(number: str, occurred_at: str) -> dict[str, Any]:
+    return {
+        "id": f"gid://shopify/CustomerVisit/{number}",
+        "occurredAt": occurred_at,
+        "source": "google",
+        "utmParameters": {"source": "google", "medium": "cpc", "campaign": None, "content": None, "term": None},
+    }
 
 
 def an_order() -> dict[str, Any]:
@@ -48,6 +59,7 @@ def an_order() -> dict[str, Any]:
                 "totalShippingPriceSet",
                 "totalTaxSet",
                 "totalTipReceivedSet",
+                "totalReceivedSet",
                 "totalRefundedSet",
             )
         },
@@ -71,6 +83,26 @@ def an_order() -> dict[str, Any]:
                 "taxLines": [tax],
             }
         ),
+        "discountApplications": nodes(
+            {"__typename": "DiscountCodeApplication", "index": 0, "code": "TEN", "value": {"percentage": 10.0}}
+        ),
+        "transactions": [
+            {
+                "id": "gid://shopify/OrderTransaction/1",
+                "kind": "SALE",
+                "status": "SUCCESS",
+                "processedAt": "2026-11-01T10:00:01Z",
+                "amountSet": money("10.00"),
+                "fees": [{"amount": {"amount": "0.59"}, "taxAmount": {"amount": "0.00"}}],
+            }
+        ],
+        "customerJourneySummary": {
+            "ready": True,
+            "momentsCount": {"count": 2},
+            "customerOrderIndex": 0,
+            "daysToConversion": 3,
+            "moments": nodes(a_visit("31", "2026-10-29T08:00:00Z"), a_visit("32", "2026-11-01T09:30:00Z")),
+        },
         "refunds": [
             {
                 "id": "gid://shopify/Refund/9",
@@ -106,19 +138,29 @@ def changed(path: str, value: Any) -> bytes:
     return json.dumps(order).encode()
 
 
-def test_an_order_and_its_refund_are_slices_of_the_vendors_bytes() -> None:
+def test_an_order_and_its_children_are_slices_of_the_vendors_bytes() -> None:
     payload = json.dumps(an_order(), indent=1).encode()
     checked = check(payload, sound=False)
     assert checked.record.record_id == "77"
     assert checked.record.event_at == datetime(2026, 11, 1, 10, 0, 1, tzinfo=UTC)
     assert checked.record.updated_at == datetime(2026, 11, 5, 9, 0, tzinfo=UTC)
     assert checked.record.payload is payload
-    (refund,) = checked.children
+    (refund,) = checked.children["refunds"]
     assert refund.record_id == "77/9"
     assert refund.event_at == datetime(2026, 11, 5, 8, 59, 59, tzinfo=UTC)
     assert refund.updated_at == checked.record.updated_at
     assert refund.payload in payload
     assert json.loads(refund.payload) == an_order()["refunds"][0]
+    visits = checked.children["visits"]
+    assert [visit.record_id for visit in visits] == ["77/31", "77/32"]
+    assert [visit.event_at.isoformat() for visit in visits] == [
+        "2026-10-29T08:00:00+00:00",
+        "2026-11-01T09:30:00+00:00",
+    ]
+    assert {visit.updated_at for visit in visits} == {checked.record.updated_at}
+    told = an_order()["customerJourneySummary"]["moments"]["nodes"]
+    assert [json.loads(visit.payload) for visit in visits] == told
+    assert all(visit.payload in payload for visit in visits)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +178,16 @@ def test_an_order_and_its_refund_are_slices_of_the_vendors_bytes() -> None:
         ("refunds.0.duties", None),
         ("lineItems.nodes.0.taxLines.0.rate", None),
         ("name", "Größe 😀"),
+        ("customerJourneySummary", None),
+        ("customerJourneySummary.ready", False),
+        ("customerJourneySummary.moments", None),
+        ("customerJourneySummary.momentsCount", None),
+        ("customerJourneySummary.moments.nodes.0.utmParameters", None),
+        ("customerJourneySummary.moments.nodes.0.id", "gid://shopify/CustomerVisit/0198-ab_C"),
+        ("discountApplications.nodes.0.value", {"amount": "5.0", "currencyCode": "EUR"}),
+        ("transactions", []),
+        ("transactions.0.fees", []),
+        ("transactions.0.processedAt", None),
         ("processedAt", "2026-11-01T10:00:00.123+02:00"),
     ],
 )
@@ -176,6 +228,22 @@ def test_what_staging_can_cast_lands(path: str, value: Any) -> None:
         ("refunds.0.legacyResourceId", None, "$.refunds[0].legacyResourceId"),
         ("refunds.0.transactions.nodes.0.amountSet", None, "$.refunds[0].transactions.nodes[0].amountSet"),
         ("refunds", None, "$.refunds"),
+        ("totalReceivedSet", None, "$.totalReceivedSet"),
+        ("transactions.0.amountSet.shopMoney.amount", "some", "$.transactions[0].amountSet.shopMoney.amount"),
+        ("transactions.0.fees.0.amount.amount", {}, "$.transactions[0].fees[0].amount.amount"),
+        ("discountApplications.nodes.0.value", None, "$.discountApplications.nodes[0].value"),
+        ("customerJourneySummary.ready", None, "$.customerJourneySummary.ready"),
+        (
+            "customerJourneySummary.moments.nodes.1.occurredAt",
+            "lately, or so it says",
+            "$.customerJourneySummary.moments.nodes[1].occurredAt",
+        ),
+        ("customerJourneySummary.moments.nodes.0", {}, "$.customerJourneySummary.moments.nodes[0]"),
+        (
+            "customerJourneySummary.moments.nodes.0.id",
+            "gid://shopify/CustomerVisit/1/2",
+            "$.customerJourneySummary.moments.nodes[0].id",
+        ),
         ("name", "nul \x00 inside", "NUL"),
         ("name", "half \ud83d a pair", "surrogate"),
     ],
@@ -184,6 +252,24 @@ def test_what_staging_could_not_cast_is_refused_by_path(path: str, value: Any, w
     with pytest.raises(UnacceptableError) as caught:
         check(changed(path, value), sound=False)
     assert where in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        "lineItems",
+        "shippingLines",
+        "discountApplications",
+        "customerJourneySummary.moments",
+        "refunds.0.refundLineItems",
+        "refunds.0.refundShippingLines",
+        "refunds.0.orderAdjustments",
+        "refunds.0.transactions",
+    ],
+)
+def test_an_order_is_cut_when_any_of_its_connections_goes_on(connection: str) -> None:
+    assert not is_cut(check(json.dumps(an_order()).encode(), sound=False))
+    assert is_cut(check(changed(f"{connection}.pageInfo.hasNextPage", True), sound=False))
 
 
 def test_a_missing_field_is_named() -> None:

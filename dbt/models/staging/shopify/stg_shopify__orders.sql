@@ -26,7 +26,8 @@ fields as (
         "totalTaxSet" jsonb,
         "originalTotalDutiesSet" jsonb,
         "totalTipReceivedSet" jsonb,
-        "totalPriceSet" jsonb
+        "totalPriceSet" jsonb,
+        "totalReceivedSet" jsonb
     ) on true
 
 ),
@@ -46,6 +47,12 @@ final as (
         coalesce((fields."originalTotalDutiesSet" #>> '{shopMoney,amount}')::numeric, 0.00) as duties,
         coalesce((fields."totalTipReceivedSet" #>> '{shopMoney,amount}')::numeric, 0.00) as tips,
         (fields."totalPriceSet" #>> '{shopMoney,amount}')::numeric as total_price,
+        -- greatest() passes over nulls: an order that does not say what was received has no overpayment
+        greatest(
+            (fields."totalReceivedSet" #>> '{shopMoney,amount}')::numeric
+            - (fields."totalPriceSet" #>> '{shopMoney,amount}')::numeric,
+            0.00
+        ) as overpaid,
 
         coalesce(fields."taxesIncluded", false) as has_taxes_included,
         coalesce(fields."test", false) as is_test,

@@ -34,7 +34,9 @@ final as (
         returned.amount as returned_amount,
         returned.transactions as successful_transactions,
         lines.quantity as refunded_quantity,
+        lines.amount as line_amount,
         lines.tax as line_tax,
+        shipping.amount as shipping_amount,
         shipping.tax as shipping_tax,
         duties.amount as duties,
 
@@ -50,11 +52,14 @@ final as (
     inner join lateral (
         select
             coalesce(sum((line.value ->> 'quantity')::integer), 0)::integer as quantity,
+            coalesce(sum((line.value #>> '{subtotalSet,shopMoney,amount}')::numeric), 0.00) as amount,
             coalesce(sum((line.value #>> '{totalTaxSet,shopMoney,amount}')::numeric), 0.00) as tax
         from jsonb_array_elements(fields."refundLineItems" -> 'nodes') as line (value)
     ) as lines on true
     inner join lateral (
-        select coalesce(sum((line.value #>> '{taxAmountSet,shopMoney,amount}')::numeric), 0.00) as tax
+        select
+            coalesce(sum((line.value #>> '{subtotalAmountSet,shopMoney,amount}')::numeric), 0.00) as amount,
+            coalesce(sum((line.value #>> '{taxAmountSet,shopMoney,amount}')::numeric), 0.00) as tax
         from jsonb_array_elements(fields."refundShippingLines" -> 'nodes') as line (value)
     ) as shipping on true
     inner join lateral (

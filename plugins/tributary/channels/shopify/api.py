@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import msgspec
 
 from tributary.channels.payloads import neutralised, refusal, slices
-from tributary.channels.shopify.refusals import GraphQLError, refused
+from tributary.channels.shopify.envelope import ENVELOPE
+from tributary.channels.shopify.refusals import refused
 from tributary.http import AuthError, BrokenResponse, Budget, HttpClient, Request, RequestRefused, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from tributary.channels.shopify.envelope import Extensions
     from tributary.channels.shopify.token import TokenSource
 
 log = logging.getLogger(__name__)
@@ -31,28 +35,19 @@ def budgets() -> dict[str, Budget]:
     return {"graphql": Budget(rate=100, capacity=2000)}
 
 
-class _Throttle(msgspec.Struct, rename="camel"):
-    maximum_available: float
-    currently_available: float
-    restore_rate: float
+class _Scope(msgspec.Struct):
+    handle: str
 
 
-class _Cost(msgspec.Struct, rename="camel"):
-    throttle_status: _Throttle
-    requested_query_cost: float = 0.0
+class _Installation(msgspec.Struct, rename="camel"):
+    access_scopes: list[_Scope]
 
 
-class _Extensions(msgspec.Struct):
-    cost: _Cost | None = None
+class _Installed(msgspec.Struct, rename="camel"):
+    current_app_installation: _Installation
 
 
-class _Envelope(msgspec.Struct):
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    errors: list[GraphQLError] | str | None = None
-    extensions: _Extensions | None = None
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_INSTALLED = msgspec.json.Decoder(_Installed)
 
 
 @dataclass(frozen=True)
@@ -81,30 +76,62 @@ class Answer:
 class ShopifyApi:
     """Runs the operations of this folder's .graphql files against one shop."""
 
-    def __init__(self, client: HttpClient, base_url: str, token: TokenSource, version: str = API_VERSION) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        base_url: str,
+        token: TokenSource,
+        version: str = API_VERSION,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.now = now
         self._client = client
         self._url = f"{base_url}/admin/api/{version}/graphql.json"
         self._token = token
         self._costs: dict[str, float] = {}
+        self._warned: set[str] = set()
         self.version = version
         self.served_version = version
         """The version that the last answer came from: an expired one falls forward silently."""
 
-    def execute(self, operation: str, variables: Mapping[str, object] | None = None) -> Answer:
+    @cached_property
+    def scopes(self) -> frozenset[str]:
+        """What the token may do; asked once."""
+        installed = self.execute("Scopes").read(_INSTALLED).current_app_installation
+        return frozenset(scope.handle for scope in installed.access_scopes)
+
+    def execute(
+        self, operation: str, variables: Mapping[str, object] | None = None, document: str = DOCUMENT
+    ) -> Answer:
         """Runs the named operation; a token that was refused is renewed once where that is possible."""
         try:
-            return self._send(operation, variables or {})
+            return self._send(operation, variables or {}, document)
         except AuthError:
             if not self._token.renew():
                 raise
-            return self._send(operation, variables or {})
+            return self._send(operation, variables or {}, document)
+
+    def warn_once(self, message: str) -> None:
+        """Logs what holds for the whole of a sync, not once more for every page."""
+        if message not in self._warned:
+            log.warning("%s", message)
+            self._warned.add(message)
+
+    def download(self, url: str, file: BinaryIO) -> None:
+        """Brings the file of a bulk operation. Its address is signed, so the token stays here."""
+        self._client.download(Request("GET", url), file)
+
+    @property
+    def restore_rate(self) -> float:
+        """Points that come back a second, as the shop last said."""
+        return self._client.budgets["graphql"].rate
 
     def close(self) -> None:
         """Gives the connections back."""
         self._client.close()
 
-    def _send(self, operation: str, variables: Mapping[str, object]) -> Answer:
-        body = msgspec.json.encode({"query": DOCUMENT, "operationName": operation, "variables": variables})
+    def _send(self, operation: str, variables: Mapping[str, object], document: str) -> Answer:
+        body = msgspec.json.encode({"query": document, "operationName": operation, "variables": variables})
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -119,7 +146,7 @@ class ShopifyApi:
         flaw = refusal(response.body)
         clean = neutralised(response.body) if flaw else response.body
         try:
-            envelope = _ENVELOPE.decode(clean)
+            envelope = ENVELOPE.decode(clean)
         except msgspec.ValidationError as error:
             raise RequestRefused(f"The answer is not GraphQL: {error}", where=response.where) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -127,13 +154,14 @@ class ShopifyApi:
             raise BrokenResponse(f"The answer is not whole JSON: {excerpt}", where=response.where) from None
         wait = self._account(operation, envelope.extensions)
         self._notice_version(response.headers.get("X-Shopify-API-Version", self.version))
+        self._notice_search(envelope.extensions)
         if envelope.errors:
             raise refused(envelope.errors, response.where, wait)
         if len(memoryview(envelope.data)) == len(b"null"):
             raise BrokenResponse("The answer holds neither data nor errors", where=response.where)
         return Answer(flaw, envelope.data, clean, response.body, response.where)
 
-    def _account(self, operation: str, extensions: _Extensions | None) -> float:
+    def _account(self, operation: str, extensions: Extensions | None) -> float:
         """Notes the cost and what is left; returns the seconds until the same request fits again."""
         if extensions is None or extensions.cost is None:
             return 1.0
@@ -153,3 +181,9 @@ class ShopifyApi:
                 self.version,
             )
         self.served_version = served
+
+    def _notice_search(self, extensions: Extensions | None) -> None:
+        """A filter that Shopify does not know is left out, not refused: the answer then holds more than was asked."""
+        for search in extensions.search if extensions else ():
+            for warning in search.warnings:
+                self.warn_once(f"Shopify ignores {warning.field!r} in the search {search.query!r}: {warning.message}")

@@ -1,62 +1,79 @@
-"""Turns an order's bytes into records, or says why they cannot be one."""
+"""Turns a vendor's bytes into records, or says why they cannot be any."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
 from tributary.channels.payloads import neutralised, refusal
-from tributary.channels.shopify.shapes import ORDER, REFUND, Order, Refund, instant
 from tributary.declaration import Record, Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
+    from datetime import datetime
 
 
 class UnacceptableError(ValueError):
     """The record cannot land; the message is the dead letter's reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """An order that staging can cast, with its refunds."""
+class Root(Protocol):
+    """The shape of a record that stands for itself."""
 
-    order: Order
-    refunds: Sequence[Refund]
-    record: Record
-    children: Sequence[Record]
+    def record(self, payload: bytes) -> Record:
+        """The record; ValueError when one of its times is none."""
 
 
-def check(payload: bytes, sound: bool) -> Checked:
-    """The order and its refunds as records; the payloads are slices of the vendor's bytes.
+class Part(Protocol):
+    """The shape of a record inside another one."""
+
+    def key(self) -> str:
+        """Its id within its parent."""
+
+    def happened_at(self) -> datetime:
+        """Its own time; ValueError when it is none."""
+
+
+R = TypeVar("R", bound=Root)
+P = TypeVar("P", bound=Part)
+
+
+def decoded(decoder: msgspec.json.Decoder[R], payload: bytes, sound: bool) -> tuple[R, Record]:
+    """A payload in its shape, and as a record.
 
     `sound` spares looking for what jsonb refuses in bytes that were looked through before.
     """
     if not sound and (reason := refusal(payload)):
         raise UnacceptableError(reason)
     try:
-        order = ORDER.decode(payload)
-        for name, text in (("createdAt", order.created_at), ("cancelledAt", order.cancelled_at)):
-            if text is not None:
-                instant(name, text)
-        updated_at = instant("updatedAt", order.updated_at)
-        record = Record(order.legacy_resource_id, instant("processedAt", order.processed_at), updated_at, payload)
+        root = decoder.decode(payload)
+        return root, root.record(payload)
     except (msgspec.DecodeError, ValueError) as error:
         raise UnacceptableError(str(error)) from None
-    refunds, children = [], []
-    for index, raw in enumerate(order.refunds):
+
+
+def children(
+    parent: Record, path: str, decoder: msgspec.json.Decoder[P], parts: Iterable[msgspec.Raw]
+) -> tuple[list[P], list[Record]]:
+    """The parts at that path of the parent's payload in their shape, and as records that change with their parent."""
+    shaped: list[P] = []
+    records: list[Record] = []
+    for index, raw in enumerate(parts):
         try:
-            refund = REFUND.decode(raw)
-            processed_at = instant("processedAt", refund.processed_at)
+            part = decoder.decode(raw)
+            happened_at = part.happened_at()
         except (msgspec.DecodeError, ValueError) as error:
-            raise UnacceptableError(re.sub(r"(?<=`)\$", f"$.refunds[{index}]", str(error))) from None
-        refunds.append(refund)
-        key = f"{record.record_id}/{refund.legacy_resource_id}"
-        children.append(Record(key, processed_at, updated_at, bytes(raw)))
-    return Checked(order, refunds, record, children)
+            raise UnacceptableError(_below(f"$.{path}[{index}]", str(error))) from None
+        shaped.append(part)
+        records.append(Record(f"{parent.record_id}/{part.key()}", happened_at, parent.updated_at, bytes(raw)))
+    return shaped, records
+
+
+def _below(path: str, message: str) -> str:
+    """The message with its path, if it has one, continued from that of the part."""
+    return re.sub(r"(?<=`)\$", path, message) if "`$" in message else f"{message} - at `{path}`"
 
 
 class _Key(msgspec.Struct, rename="camel"):
@@ -67,7 +84,7 @@ _KEY = msgspec.json.Decoder(_Key)
 
 
 def reject(payload: bytes, reason: str) -> Reject:
-    """The dead letter of an order, under its id when that much can be read."""
+    """The dead letter of a record, under its id when that much can be read."""
     try:
         record_id = _KEY.decode(neutralised(payload)).legacy_resource_id
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -22,7 +22,7 @@ STATUS_REMEDIES = {
 _REMEDIES = {
     "ACCESS_DENIED": "Grant the app the access scope that is named here, then install it again.",
     "SHOP_INACTIVE": "The shop is closed or paused; reopen it, or take the merchant out of merchants.yaml.",
-    "MAX_COST_EXCEEDED": "One page asks for more than the shop allows; lower ORDERS_A_PAGE in channels/shopify.",
+    "MAX_COST_EXCEEDED": "One page asks for more than the shop allows; lower PAGE_SIZE in channels/shopify.",
     "undefinedField": "This API version has no such field; put a version into the connection that has it.",
 }
 _VENDOR_FAULTS = {"INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"}
