@@ -21,6 +21,7 @@ from tributary.channels import CHANNELS
 from tributary.operators.gate import GateOperator
 from tributary.operators.incident import ReportIncidentOperator
 from tributary.operators.ingest import PlanSyncsOperator, SyncOperator
+from tributary.operators.retries import RETRY_POLICY
 from tributary.paths import RAW_CONTRACTS
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ def ingest(channel: Channel) -> DAG:
         max_active_runs=1,
         doc_md=__doc__,
         tags=["ingest", channel.name],
-        default_args={"owner": "data", "retries": 3, "retry_delay": timedelta(seconds=30)},
+        default_args={
+            "owner": "data",
+            "retries": 3,
+            "retry_delay": timedelta(seconds=30),
+            "retry_policy": RETRY_POLICY,
+        },
     ) as dag:
         plan = PlanSyncsOperator(task_id="plan", channel=channel.name)
 

@@ -17,15 +17,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetAny, Param, XComArg, task_group
-from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
-from cosmos.profiles import PostgresUserPasswordProfileMapping
 
 from tributary.channels import CHANNELS
 from tributary.operators.build import OpenBuildOperator, PublishOperator
+from tributary.operators.dbt import dbt_models
 from tributary.operators.gate import GateOperator
 from tributary.operators.incident import ReportIncidentOperator
-from tributary.paths import DBT_MANIFEST, DBT_PROJECT, MART_CONTRACTS
+from tributary.paths import MART_CONTRACTS
 
 SCHEMA = "build"
 
@@ -48,25 +46,7 @@ with DAG(
 ):
     scope = OpenBuildOperator(task_id="scope", schema=SCHEMA, everything="{{ params.full_rebuild }}")
 
-    dbt = DbtTaskGroup(
-        group_id="dbt",
-        project_config=ProjectConfig(dbt_project_path=DBT_PROJECT, manifest_path=DBT_MANIFEST, install_dbt_deps=False),
-        profile_config=ProfileConfig(
-            profile_name="tributary",
-            target_name="airflow",
-            profile_mapping=PostgresUserPasswordProfileMapping(
-                conn_id="warehouse", profile_args={"schema": SCHEMA, "threads": 4}
-            ),
-        ),
-        render_config=RenderConfig(
-            load_method=LoadMode.DBT_MANIFEST,
-            select=["path:models"],
-            test_behavior=TestBehavior.NONE,
-            emit_datasets=False,
-        ),
-        execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER),
-        operator_args={"install_deps": False, "append_env": True, "env": {"TRIBUTARY_BUILD_SCHEMA": SCHEMA}},
-    )
+    dbt = dbt_models(SCHEMA)
 
     @task_group
     def merchant(merchant_id: str, build_id: str) -> None:

@@ -54,3 +54,21 @@ def test_every_dag_says_when_not_to_use_it(dags: dict[str, DAG]) -> None:
 
 def test_one_active_run_so_that_builds_never_meet(dags: dict[str, DAG]) -> None:
     assert {dag.dag_id: dag.max_active_runs for dag in dags.values()} == dict.fromkeys(dags, 1)
+
+
+def test_the_proof_never_touches_the_production_build(dags: dict[str, DAG]) -> None:
+    models = [task for task in dags["housekeeping"].tasks if "_run" in task.task_id]
+    assert models
+    assert {task.env["TRIBUTARY_BUILD_SCHEMA"] for task in models} == {"proof"}
+    assert dags["housekeeping"].get_task("proof.compare").downstream_task_ids == {"report_incident"}
+
+
+def test_control_totals_wait_for_the_vendors_pool(dags: dict[str, DAG]) -> None:
+    for channel in (channel for channel in CHANNELS if channel.totals is not None):
+        assert dags["housekeeping"].get_task(f"control_totals_{channel.name}.compare").pool == channel.pool
+
+
+def test_dead_letters_are_replayed_dry_unless_asked_otherwise(dags: dict[str, DAG]) -> None:
+    params = dags["dead_letters"].params
+    assert params["dry_run"] is True
+    assert dags["dead_letters"].get_task("announce").upstream_task_ids == {"replay"}

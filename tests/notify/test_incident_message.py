@@ -38,3 +38,11 @@ def test_a_failure_of_no_merchant_does_not_claim_that_one_is_held_back() -> None
     assert "task dbt.fct_orders_run failed" in text.splitlines()[0]
     assert "held back" not in text
     assert "good figures" not in text
+
+
+def test_what_holds_nobody_back_says_so_by_silence() -> None:
+    differing = Problem("aurora", "marts: Published days equal a rebuild (3 rows differ)", "Rebuild.", holds_back=False)
+    text = message("housekeeping", "http://airflow/r", [differing])
+    assert text.splitlines()[0] == f":rotating_light: *housekeeping: aurora, {differing.what}*"
+    assert "good figures" not in text
+    assert headline("housekeeping", [differing, NEGATIVE]) == "housekeeping: held back aurora"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tributary.quality.gate import Finding, record, verify
+from tributary.quality.finding import Finding, record
+from tributary.quality.gate import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tributary.quality.gate import Finding, record
+from tributary.quality.finding import Finding, record
 from tributary.quality.incident import problems_of_run, published_since
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ def test_blocking_checks_of_this_run_and_no_other(conn: psycopg.Connection) -> N
     (problem,) = problems_of_run(conn, "this", STARTED, None, ["merchant.gate_0"])
     assert (problem.merchant_id, problem.remedy, problem.examples) == ("aurora", "Mend it.", [{"a": "1"}])
     assert "fct_orders: No order twice (measured 2, must be: 0)" in problem.what
+
+
+def test_a_finding_below_the_blocking_level_holds_nobody_back(conn: psycopg.Connection) -> None:
+    record(conn, "this", "aurora", [Finding("marts", "Published days equal a rebuild", None, "warn", "failed", "3")])
+    (problem,) = problems_of_run(conn, "this", STARTED, None, ["proof.compare"])
+    assert not problem.holds_back
 
 
 def test_a_sync_that_failed_for_good_but_not_one_that_a_retry_mended(conn: psycopg.Connection) -> None:

@@ -13,8 +13,8 @@ import psycopg
 from psycopg import sql
 
 from tributary.declaration import Channel, Page, Record, Reject, Stream
-from tributary.warehouse.load import SyncReport, sync_stream
 from tributary.warehouse.settings import Merchant, apply_merchants
+from tributary.warehouse.sync import SyncReport, sync_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +30,9 @@ class Vendor:
     pages: Sequence[Page | Exception] = ()
     by_window: Mapping[datetime, Sequence[Page | Exception]] = field(default_factory=dict)
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    now_by_id: Mapping[str, Page] = field(default_factory=dict)
+    """What is there when it is asked for by id; everything else is gone."""
+    asked_ids: list[str] = field(default_factory=list)
 
     def read(self, start: datetime, end: datetime) -> Iterator[Page]:
         self.asked.append((start, end))
@@ -38,9 +41,25 @@ class Vendor:
                 raise page
             yield page
 
+    def by_id(self, ids: Sequence[str]) -> Iterator[Page]:
+        self.asked_ids.extend(ids)
+        yield from (self.now_by_id.get(record_id, Page((), gone=[record_id])) for record_id in ids)
+
 
 def _read(api: Vendor, start: datetime, end: datetime) -> Iterator[Page]:
     return api.read(start, end)
+
+
+def _read_by_id(api: Vendor, ids: Sequence[str]) -> Iterator[Page]:
+    return api.by_id(ids)
+
+
+def _replay(api: Vendor, body: bytes) -> Page:
+    """A body that names its version is acceptable."""
+    content = json.loads(body)
+    if "version" not in content:
+        return page(rejects=[Reject(content.get("id"), "it has no version", body)])
+    return page(order(content.pop("id"), **content))
 
 
 ORDERS = Stream(
@@ -51,6 +70,8 @@ ORDERS = Stream(
     slice_length=timedelta(days=1),
     look_back=timedelta(hours=1),
     budget="api",
+    by_id=_read_by_id,
+    replay=_replay,
     children=("refunds",),
     identities={"customer": "payload ->> 'customer'", "email": "lower(payload ->> 'email')"},
 )

@@ -1,48 +1,22 @@
-"""Syncs against real PostgreSQL: what lands, what is left alone, what is refused, and what survives a crash."""
+"""Syncs against real PostgreSQL: what lands, what is left alone, what is refused, and what is told."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import pytest
 
 from tests.warehouse.shop import NOW, ORDERS, SHOP, START, Vendor, changes, order, page, payload, raw, refund, sync
-from tributary.declaration import Page, Record, Reject
-from tributary.warehouse import load, merge
-from tributary.warehouse.errors import ConcurrentSync, TooManyDeadLetters
-from tributary.warehouse.load import sync_stream
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tributary.declaration import Record, Reject
+from tributary.warehouse import load
+from tributary.warehouse.errors import TooManyDeadLetters
+from tributary.warehouse.sync import sync_stream
 
 Connect = Any
-
-
-def state(conn: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything that a sync leaves, without the ids and clocks that differ between runs."""
-    queries = {
-        "orders": "select record_id, event_at, updated_at, payload, payload_hash from raw.shop_orders order by 1",
-        "refunds": "select record_id, event_at, updated_at, payload, payload_hash from raw.shop_refunds order by 1",
-        "changes": """
-            select stream, record_id, operation, old_event_at, new_event_at, old_payload
-            from ops.changes order by 1, 2, 3, 4
-        """,
-        "dead letters": """
-            select record_id, reason, payload, times_seen, resolved_at is null from ops.dead_letters order by 1, 2
-        """,
-        "checkpoints": "select merchant_id, stream, position from ops.checkpoints order by 1, 2",
-        "ledger": "select sum(inserted), sum(updated), sum(removed), sum(rejected) from ops.syncs",
-    }
-    return {name: conn.execute(query).fetchall() for name, query in queries.items()}
 
 
 def test_first_sync_lands_everything_and_says_so(connect: Connect, conn: psycopg.Connection) -> None:
@@ -256,108 +230,6 @@ def test_vendor_failure_keeps_earlier_slices_and_is_written_down(connect: Connec
     assert "hunter2" not in ledger[1][1]
 
 
-class Catalog(Vendor):
-    """A vendor that knows what changed when, so that windows may be cut anywhere."""
-
-    def read(self, start: datetime, end: datetime) -> Iterator[Page]:
-        for entry in self.pages:
-            assert isinstance(entry, Page)
-            kept = [record for record in entry.records if start <= record.updated_at < end]
-            parents = {record.record_id for record in kept}
-            refunds = [child for child in entry.children["refunds"] if child.record_id.split("/")[0] in parents]
-            yield page(*kept, refunds=refunds, rejects=entry.rejects if start == START else ())
-
-
-DAY = 24 * 60
-CATALOG = [
-    page(order("1"), order("2", version=2), refunds=[refund("1/7")], rejects=[Reject("x", "no date", b"{}")]),
-    page(order("2", version=3), *[order(str(n), version=n) for n in range(10, 300)]),
-    page(order("1", version=DAY + 4), refunds=[refund("1/8"), refund("1/7", note="more")]),
-    page(order("3", version=DAY + 300), order("2", version=2 * DAY + 5), refunds=[refund("2/1")]),
-]
-
-
-class Killed(BaseException):
-    """Not an Exception, so that nothing on the way may handle it."""
-
-
-@pytest.mark.parametrize("occurrence", [1, 2])
-@pytest.mark.parametrize("place", ["staged", "merged", "before commit", "committed"])
-def test_killed_anywhere_a_rerun_ends_the_same(
-    connect: Connect, conn: psycopg.Connection, place: str, occurrence: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = START + timedelta(days=3)
-    sync(connect, Catalog(CATALOG), now=now)
-    undisturbed = state(conn)
-    conn.execute(
-        "truncate raw.shop_orders, raw.shop_refunds, ops.changes, ops.dead_letters, ops.checkpoints, ops.syncs"
-    )
-    passed = []
-
-    def kill(name: str) -> None:
-        passed.append(name)
-        if name == place and passed.count(place) == occurrence:
-            # The server ends the session, as when its client dies: nothing more can be said over it.
-            conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%sync'")
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(load, "failpoint", kill)
-        patch.setattr(load, "record_failure", lambda *_: None)
-        with pytest.raises(Killed):
-            sync(connect, Catalog(CATALOG), now=now)
-    sync(connect, Catalog(CATALOG), now=now)
-
-    assert state(conn) == undisturbed
-    assert conn.execute("select count(*) from ops.syncs where status = 'running'").fetchone() == (0,)
-
-
-def test_two_syncs_at_once_one_lands_and_the_other_says_why(
-    connect: Connect, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    both_staged = threading.Barrier(2, timeout=20)
-    monkeypatch.setattr(load, "failpoint", lambda name: both_staged.wait() if name == "staged" else None)
-    outcomes: dict[str, object] = {}
-
-    def run(name: str) -> None:
-        try:
-            outcomes[name] = sync(connect, Vendor([page(order("1", note=name), order("2", note=name))]))
-        except ConcurrentSync as error:
-            outcomes[name] = error
-
-    threads = [threading.Thread(target=run, args=(name,)) for name in ("first", "second")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    winners = [name for name, outcome in outcomes.items() if not isinstance(outcome, ConcurrentSync)]
-    assert len(winners) == 1
-    assert {row["note"] for row in raw(conn).values()} == set(winners)
-    assert len(changes(conn)) == 2
-    assert sorted(conn.execute("select status from ops.syncs").fetchall()) == [("failed",), ("succeeded",)]
-
-
-def test_deadlock_repeats_the_slice(
-    connect: Connect, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tries = []
-
-    def fail_once(*args: Any) -> Any:
-        counts = merge.merge_staged(*args)
-        tries.append(counts)
-        if len(tries) == 1:
-            raise psycopg.errors.DeadlockDetected("deadlock detected")
-        return counts
-
-    monkeypatch.setattr(load, "merge_staged", fail_once)
-    sync(connect, Vendor([page(order("1"), order("1", version=2), refunds=[refund("1/7")])]))
-
-    assert len(tries) == 2
-    assert raw(conn)["1"]["version"] == 2
-    assert changes(conn) == [("orders", "1", "insert"), ("refunds", "1/7", "insert")]
-
-
 def test_a_newer_version_that_came_meanwhile_by_another_road_stays(
     connect: Connect, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,16 +270,3 @@ def test_child_without_parent_is_a_dead_letter(connect: Connect, conn: psycopg.C
     assert conn.execute("select record_id, payload from ops.dead_letters").fetchall() == [
         ("999/1", payload({"id": "999/1", "version": 1}))
     ]
-
-
-def test_a_failpoint_kills_the_process_only_where_it_is_named() -> None:
-    program = (
-        "from tributary.warehouse.failpoint import failpoint; failpoint('staged'); failpoint('merged'); print('on')"
-    )
-
-    def run(place: str) -> subprocess.CompletedProcess[bytes]:
-        environment = {"TRIBUTARY_FAILPOINT": place, "PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
-
-    assert (run("merged").returncode, run("merged").stdout) == (-signal.SIGKILL, b"")
-    assert (run("committed").returncode, run("committed").stdout) == (0, b"on\n")

@@ -73,7 +73,7 @@ def test_old_and_new_day_of_a_moved_record(conn: psycopg.Connection) -> None:
     assert conn.execute("select distinct build_id from ops.changes").fetchall() == [(build.build_id,)]
 
 
-def test_a_parent_touches_its_children_and_a_child_its_parent(conn: psycopg.Connection) -> None:
+def test_a_parent_touches_its_children_and_a_child_its_parent_and_siblings(conn: psycopg.Connection) -> None:
     add_merchants(conn, merchant())
     for id_, at in {"1": 1, "12": 2, "3": 3}.items():
         put(conn, "aurora", "orders", id_, day(at))
@@ -85,7 +85,7 @@ def test_a_parent_touches_its_children_and_a_child_its_parent(conn: psycopg.Conn
 
     open_build(conn, "build", [SHOP])
 
-    assert scope(conn) == days(1, 11, 13, 3, 15)
+    assert scope(conn) == days(1, 11, 13, 14, 3, 15)
 
 
 def test_a_guest_order_reaches_all_days_of_the_customer_who_owns_the_address(conn: psycopg.Connection) -> None:

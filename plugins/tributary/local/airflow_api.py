@@ -69,9 +69,10 @@ class AirflowApi:
         """Let the scheduler run a DAG."""
         self.call("PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
-    def trigger(self, dag_id: str) -> str:
-        """Start a run and return its id."""
-        return str(self.call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None})["dag_run_id"])
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run, with the form filled in, and return its id."""
+        body = {"logical_date": None, "conf": dict(conf or {})}
+        return str(self.call("POST", f"dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def active_runs(self, dag_id: str) -> list[str]:
         """The runs that are queued or running, by id."""

@@ -1,4 +1,4 @@
-"""Makes `.venv` from the pinned requirements, and does nothing when it is current.
+"""Makes `.venv` from the pinned requirements, and does nothing when it is current; likewise what `make bench` needs.
 
 This one runs on whatever Python the user has, before anything is installed: standard library only, and no syntax newer
 than Python 3.6, so that an old one gets to say what is wrong.
@@ -27,10 +27,15 @@ from pathlib import Path  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
+# The pins of what `make bench` compares with may contradict ours.
+PEERS_VENV = ROOT / ".local" / "bench-venv"
 TOOLS = ROOT / "requirements-bootstrap.txt"
 # What each kind of use installs, besides the tools: `make demo` runs, `make test` and `make lint` develop.
-REQUIREMENTS = {"run": ["requirements.txt"], "dev": ["requirements.txt", "requirements-dev.txt"]}
+REQUIREMENTS = {
+    "run": ["requirements.txt"],
+    "dev": ["requirements.txt", "requirements-dev.txt"],
+    "peers": ["requirements-bench.txt"],
+}
 ROOM = 3_000_000_000
 # Where uv reads what pip's configuration calls so; pip's own environment variables are part of that configuration.
 UV_NAMES = {
@@ -47,16 +52,17 @@ UV_NAMES = {
 
 
 def main() -> int:
-    """Bring the environment to what the requirements say, for `run` or for `dev`."""
+    """Bring the environment to what the requirements say, for `run`, for `dev` or for `peers`."""
     use = sys.argv[1]
+    folder = environment(use)
     # Locking a file that is there anyway keeps two commands from installing at the same time.
     with TOOLS.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = VENV / f"tributary-{use}"
-        if PYTHON.exists() and stamp.exists() and stamp.read_text() == fingerprint(use):
+        stamp = folder / f"tributary-{use}"
+        if python(folder).exists() and stamp.exists() and stamp.read_text() == fingerprint(use):
             return 0
         started = time.monotonic()
-        say("Installing what Tributary runs on into .venv ...")
+        say(f"Installing {', '.join(REQUIREMENTS[use])} into {folder.relative_to(ROOT)} ...")
         try:
             install(use)
         except subprocess.CalledProcessError as error:
@@ -66,15 +72,25 @@ def main() -> int:
         except OSError as error:
             say(f"FAILED at the Python environment: {error}")
             return 1
-        for included in {"run", use}:
-            (VENV / f"tributary-{included}").write_text(fingerprint(included))
-        say(f"{time.monotonic() - started:6.1f} s  Python environment: .venv")
+        for included in {use} if use == "peers" else {"run", use}:
+            (folder / f"tributary-{included}").write_text(fingerprint(included))
+        say(f"{time.monotonic() - started:6.1f} s  Python environment: {folder.relative_to(ROOT)}")
     return 0
+
+
+def environment(use: str) -> Path:
+    """The folder of the environment for this use."""
+    return PEERS_VENV if use == "peers" else VENV
+
+
+def python(folder: Path) -> Path:
+    """The interpreter of an environment."""
+    return folder / "bin" / "python"
 
 
 def fingerprint(use: str) -> str:
     """What the environment depends on: the requirements, the project's metadata, the interpreter and the place."""
-    digest = hashlib.sha256(os.fsencode(VENV) + repr((sys.version_info[:2], sys.base_prefix)).encode())
+    digest = hashlib.sha256(os.fsencode(environment(use)) + repr((sys.version_info[:2], sys.base_prefix)).encode())
     for name in [TOOLS.name, "pyproject.toml", *REQUIREMENTS[use]]:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
@@ -85,21 +101,25 @@ def install(use: str) -> None:
     free = shutil.disk_usage(ROOT).free
     if free < ROOM:
         raise OSError(f"{ROOT} has {free / 1e9:.1f} GB left, {ROOM / 1e9:.0f} GB are needed. Make room.")
-    origin = f"{VENV} {sys.version_info[0]}.{sys.version_info[1]} {sys.base_prefix}"
-    marker = VENV / "tributary-origin"
-    if not PYTHON.exists() or not marker.exists() or marker.read_text() != origin:
-        venv.create(str(VENV), clear=True, with_pip=True)
+    folder = environment(use)
+    origin = f"{folder} {sys.version_info[0]}.{sys.version_info[1]} {sys.base_prefix}"
+    marker = folder / "tributary-origin"
+    if not python(folder).exists() or not marker.exists() or marker.read_text() != origin:
+        venv.create(str(folder), clear=True, with_pip=True)
         marker.write_text(origin)
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
+    pip = [str(python(folder)), "-m", "pip", "--disable-pip-version-check"]
     run([*pip, "install", "--quiet", "--require-hashes", "-r", str(TOOLS)])
     arguments = ["install", "--require-hashes"]
     for name in REQUIREMENTS[use]:
         arguments += ["-r", str(ROOT / name)]
     try:
-        run([str(PYTHON), "-m", "uv", "pip", *arguments, "--quiet", "--python", str(PYTHON)], uv_environment(pip))
+        uv = [str(python(folder)), "-m", "uv", "pip"]
+        run([*uv, *arguments, "--quiet", "--python", str(python(folder))], uv_environment(pip))
     except subprocess.CalledProcessError:
         say("uv could not install it; trying pip, which is slower ...")
         run([*pip, *arguments, "--quiet"])
+    if use == "peers":
+        return
     # Without dependencies and build isolation: everything it needs is there, with the hashes checked.
     run([*pip, "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(ROOT)])
 

@@ -256,13 +256,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def temporary_server() -> Iterator[str]:
-    """A fresh server for tests, as the superuser's URL; without durability, and gone afterwards."""
+def temporary_server(settings: Sequence[str] = THROWAWAY) -> Iterator[str]:
+    """A fresh server as the superuser's URL, gone afterwards; without durability, as tests like it, unless asked."""
     places = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 -- a folder of its own is made in it
     reachable = next(place for place in places if _can("test", "-x", place))
     with tempfile.TemporaryDirectory(prefix="tributary-", dir=reachable, ignore_cleanup_errors=True) as scratch:
         Path(scratch).chmod(0o755)
-        server = Server(Path(scratch) / "data", free_port(), secrets.token_urlsafe(12), (*SETTINGS, *THROWAWAY))
+        server = Server(Path(scratch) / "data", free_port(), secrets.token_urlsafe(12), (*SETTINGS, *settings))
         server.create()
         with (Path(scratch) / "log").open("wb") as log:
             process = server.start(log)

@@ -20,14 +20,18 @@ class Problem:
     what: str
     remedy: str | None = None
     examples: Sequence[Mapping[str, str]] = field(default=())
+    holds_back: bool = True
+    """Whether the merchant's readers see nothing new because of it."""
 
 
 def headline(dag_id: str, problems: Sequence[Problem]) -> str:
     """The incident in one line: who is held back, or which task failed."""
-    merchants = sorted({problem.merchant_id for problem in problems if problem.merchant_id})
+    merchants = sorted({problem.merchant_id for problem in problems if problem.merchant_id and problem.holds_back})
     if merchants:
         return f"{dag_id}: held back {', '.join(merchants)}"
-    return f"{dag_id}: {problems[0].what}" if problems else f"{dag_id} failed"
+    if problems:
+        return f"{dag_id}: {f'{problems[0].merchant_id}, ' if problems[0].merchant_id else ''}{problems[0].what}"
+    return f"{dag_id} failed"
 
 
 def message(dag_id: str, run_url: str, problems: Sequence[Problem], published: Sequence[str] = ()) -> str:
@@ -40,8 +44,8 @@ def message(dag_id: str, run_url: str, problems: Sequence[Problem], published: S
         ]
         if problem.remedy:
             lines.append(f"    _Next:_ {problem.remedy}")
-    if any(problem.merchant_id for problem in problems):
-        lines.append("Nothing new of a merchant named here was published: readers still see its last good figures.")
+    if any(problem.merchant_id and problem.holds_back for problem in problems):
+        lines.append("Nothing new of a merchant held back is published: readers still see its last good figures.")
     if published:
         lines.append(f"Published as usual: {', '.join(sorted(published))}.")
     lines.append(f"{RESPONSE_TARGET} <{run_url}|Open the run in Airflow>")

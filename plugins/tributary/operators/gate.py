@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from tributary.operators.warehouse import warehouse
+from tributary.quality.finding import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ class GateOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Verify, keep every result, and hold the merchant back when one of them blocks."""
         # Soda takes more than a second to import, and every task of a DAG imports the DAG's operators.
-        from tributary.quality.gate import record, verify
+        from tributary.quality.gate import verify
 
         files = [self.contracts / f"{name}.yml" for name in self.datasets] if self.datasets else []
         with warehouse(self.warehouse_conn_id) as conn:

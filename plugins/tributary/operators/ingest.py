@@ -7,28 +7,19 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import BaseOperator
 from airflow.sdk._shared.module_loading import import_string
 
 from tributary.channels import channel as declared
 from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
-from tributary.warehouse.load import sync_stream
 from tributary.warehouse.settings import apply_merchants, load_merchants
+from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
-
-
-# Asking again cannot help where a person has to change something first.
-RETRY_POLICY = ExceptionRetryPolicy(
-    rules=[
-        RetryRule("tributary.http.errors.Fatal", RetryAction.FAIL, reason="the vendor refuses; see the error's remedy"),
-        RetryRule("tributary.warehouse.errors.TooManyDeadLetters", RetryAction.FAIL, reason="see ops.dead_letters"),
-    ]
-)
 
 
 class PlanSyncsOperator(BaseOperator):
@@ -86,7 +77,7 @@ class SyncOperator(BaseOperator):
         warehouse_conn_id: str = "warehouse",
         **kwargs: Any,
     ) -> None:
-        super().__init__(retry_policy=RETRY_POLICY, **kwargs)
+        super().__init__(**kwargs)
         self.channel = channel
         self.merchant_id = merchant_id
         self.connection = connection

@@ -1,14 +1,13 @@
-"""The gate: Soda contracts of one schema verified for one merchant, with every result kept."""
+"""The gate: Soda contracts of one schema verified for one merchant."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Literal
-
-from psycopg.types.json import Json
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tributary.quality.examples import failing_rows, row_queries
+from tributary.quality.finding import Finding
 
 # Soda reads this when it is imported; without a network its telemetry costs six seconds a run.
 os.environ.setdefault("SODA_CORE_TELEMETRY_ENABLED", "false")
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-Outcome = Literal["passed", "failed", "warned", "error"]
+    from tributary.quality.finding import Outcome
 
 _OUTCOMES: Mapping[CheckOutcome, Outcome] = {
     CheckOutcome.PASSED: "passed",
@@ -40,34 +39,6 @@ _OUTCOMES: Mapping[CheckOutcome, Outcome] = {
     CheckOutcome.WARN: "warned",
     CheckOutcome.NOT_EVALUATED: "error",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check of one dataset said about one merchant."""
-
-    dataset: str
-    check: str
-    column: str | None
-    level: Literal["fail", "warn"]
-    outcome: Outcome
-    measured: str | None = None
-    threshold: str | None = None
-    remedy: str | None = None
-    examples: Sequence[Mapping[str, str]] = ()
-    """Some of the rows that failed, where the check asks for rows."""
-
-    @property
-    def is_blocking(self) -> bool:
-        """Whether the merchant must be held back because of it."""
-        return self.outcome in ("failed", "error")
-
-    def sentence(self) -> str:
-        """The finding as a person would say it."""
-        where = f"{self.dataset}.{self.column}" if self.column else self.dataset
-        if self.outcome == "error":
-            return f"{where}: {self.check}"
-        return f"{where}: {self.check} (measured {self.measured}, {self.threshold})"
 
 
 def verify(conn: psycopg.Connection, contracts: Sequence[Path], variables: Mapping[str, str]) -> list[Finding]:
@@ -93,31 +64,6 @@ def verify(conn: psycopg.Connection, contracts: Sequence[Path], variables: Mappi
         else finding
         for finding in findings
     ]
-
-
-def record(conn: psycopg.Connection, run_id: str, merchant_id: str, findings: Sequence[Finding]) -> None:
-    """Keep every result, passed ones too, so that a check's history can be read with SQL."""
-    with conn.transaction(), conn.cursor() as cursor:
-        cursor.execute(
-            "delete from ops.check_results where run_id = %s and merchant_id = %s and dataset = any(%s)",
-            (run_id, merchant_id, sorted({finding.dataset for finding in findings})),
-        )
-        cursor.executemany(
-            """
-            insert into ops.check_results (
-                run_id, merchant_id, dataset, check_name, column_name, level, outcome,
-                measured, threshold, remedy, examples
-            )
-            values (
-                %(run_id)s, %(merchant_id)s, %(dataset)s, %(check)s, %(column)s, %(level)s, %(outcome)s,
-                %(measured)s, %(threshold)s, %(remedy)s, %(examples)s
-            )
-            """,
-            [
-                {**asdict(finding), "run_id": run_id, "merchant_id": merchant_id, "examples": Json(finding.examples)}
-                for finding in findings
-            ],
-        )
 
 
 def _finding(dataset: str, result: CheckResult) -> Finding:

@@ -19,7 +19,7 @@ def problems_of_run(
     """Blocking checks and the channel's failed syncs by merchant; where there is neither, the tasks that failed."""
     blocked = conn.execute(
         """
-        select merchant_id, dataset, check_name, measured, threshold, remedy, examples
+        select merchant_id, dataset, check_name, measured, threshold, remedy, examples, level
         from ops.check_results
         where run_id = %s and outcome in ('failed', 'error')
         order by merchant_id, dataset, check_name
@@ -27,8 +27,14 @@ def problems_of_run(
         (run_id,),
     )
     problems = [
-        Problem(merchant_id, f"{dataset}: {check} (measured {measured}, {threshold})", remedy, examples)
-        for merchant_id, dataset, check, measured, threshold, remedy, examples in blocked
+        Problem(
+            merchant_id,
+            f"{dataset}: {check} (measured {measured}, {threshold})",
+            remedy,
+            examples,
+            holds_back=level == "fail",
+        )
+        for merchant_id, dataset, check, measured, threshold, remedy, examples, level in blocked
     ]
     unread = conn.execute(
         """

@@ -17,6 +17,14 @@ class WarehouseFull(RuntimeError):
     """The warehouse has no room left; nothing of the slice was written."""
 
 
+class WarehouseBusy(RuntimeError):
+    """Other transactions were in a slice's way each time it was tried; nothing of it was written."""
+
+
+class WarehouseLost(RuntimeError):
+    """The connection to the warehouse broke; what was not committed is undone."""
+
+
 class UnknownMerchant(RuntimeError):
     """Records name a merchant that the warehouse does not know."""
 

@@ -1,4 +1,4 @@
-"""Named places where a crash test kills the process."""
+"""Named places where a crash test stops the process, to kill it there, or what it talks to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import signal
 
 
 def failpoint(name: str) -> None:
-    """Kill this process when TRIBUTARY_FAILPOINT names this place; nothing otherwise."""
+    """Stop this process, until it is continued, when TRIBUTARY_FAILPOINT names this place; nothing otherwise."""
     if os.environ.get("TRIBUTARY_FAILPOINT") == name:
-        os.kill(os.getpid(), signal.SIGKILL)
+        signal.raise_signal(signal.SIGSTOP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import psycopg
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _ERROR_LENGTH = 1_000
+
+Kind = Literal["sync", "reread", "replay"]
+"""What moved a slice: the next step of the stream, a window of its past, or dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,13 @@ class Ledger:
         return Checkpoint(*row) if row else None
 
     def close_interrupted(self) -> None:
-        """Syncs that were killed could not say so themselves. One that still runs overwrites this when it ends."""
+        """Work that was killed could not say so itself. What still runs holds its lock."""
         self._conn.execute(
             """
             update ops.syncs set status = 'failed', finished_at = now(), error = 'interrupted before it could end'
             where
                 merchant_id = %(merchant_id)s and channel = %(channel)s and stream = %(stream)s
-                and status = 'running'
+                and status = 'running' and pg_try_advisory_xact_lock(hashtextextended(sync_id::text, 0))
             """,
             self._key,
         )
@@ -89,14 +92,28 @@ class Ledger:
         ).fetchall()
         return [record_id for (record_id,) in rows]
 
-    def open(self, sync_id: UUID, start: datetime, end: datetime) -> None:
-        """Write down that a slice is under way."""
+    def resolve(self, dead_letter_ids: list[int]) -> None:
+        """Close dead letters that passed the checks; part of the slice's transaction."""
+        # One that PostgreSQL itself refused after that was staged as a reject again.
         self._conn.execute(
             """
-            insert into ops.syncs (sync_id, merchant_id, channel, stream, window_start, window_end)
-            values (%(sync_id)s, %(merchant_id)s, %(channel)s, %(stream)s, %(start)s, %(end)s)
+            update ops.dead_letters set resolved_at = now()
+            where dead_letter_id = any(%s) and payload_hash not in (select payload_hash from staged_rejects)
             """,
-            self._key | {"sync_id": sync_id, "start": start, "end": end},
+            (dead_letter_ids,),
+        )
+
+    def open(self, sync_id: UUID, kind: Kind, start: datetime, end: datetime) -> None:
+        """Write down that a slice is under way, which is true as long as this session lives."""
+        self._conn.execute(
+            "select pg_advisory_unlock_all(), pg_advisory_lock(hashtextextended(%s, 0))", (str(sync_id),)
+        )
+        self._conn.execute(
+            """
+            insert into ops.syncs (sync_id, kind, merchant_id, channel, stream, window_start, window_end)
+            values (%(sync_id)s, %(kind)s, %(merchant_id)s, %(channel)s, %(stream)s, %(start)s, %(end)s)
+            """,
+            self._key | {"sync_id": sync_id, "kind": kind, "start": start, "end": end},
         )
 
     def succeed(self, sync_id: UUID, counts: Counts) -> None:
@@ -113,7 +130,7 @@ class Ledger:
             asdict(counts) | {"sync_id": sync_id},
         )
 
-    def advance(self, seen: Checkpoint | None, position: datetime, sync_id: UUID) -> Checkpoint:
+    def advance(self, seen: Checkpoint | None, position: datetime, sync_id: UUID) -> None:
         """Move the checkpoint, unless another sync has moved it since it was seen; never backwards."""
         moved = self._conn.execute(
             """
@@ -125,7 +142,7 @@ class Ledger:
                 sync_id = excluded.sync_id,
                 updated_at = now()
             where known.sync_id = %(seen)s
-            returning position, sync_id
+            returning position
             """,
             self._key | {"position": position, "sync_id": sync_id, "seen": seen.sync_id if seen else None},
         ).fetchone()
@@ -134,14 +151,17 @@ class Ledger:
                 f"another sync of {' '.join(self._key.values())} moved the checkpoint meanwhile, so nothing of this "
                 "slice was written; let the other one end, the next run goes on from there"
             )
-        return Checkpoint(*moved)
 
 
 def record_failure(connect: Callable[[], Connection], sync_id: UUID, error: BaseException) -> None:
     """Note why a slice failed, over a connection of its own: the slice's may be what broke."""
+    # A slice whose commit could not be reported any more has succeeded all the same.
     with suppress(psycopg.Error), closing(connect()) as conn, conn.transaction():
         conn.execute(
-            "update ops.syncs set status = 'failed', finished_at = clock_timestamp(), error = %s where sync_id = %s",
+            """
+            update ops.syncs set status = 'failed', finished_at = clock_timestamp(), error = %s
+            where sync_id = %s and status <> 'succeeded'
+            """,
             (describe(error), sync_id),
         )
 

@@ -1,160 +1,179 @@
-"""Moves one stream of one merchant into raw: slice by slice, each in one transaction."""
+"""Moves one slice of one stream into raw: what a vendor sent, in one transaction."""
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID, uuid4
 
 import psycopg
+from psycopg import sql
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from tributary.warehouse.errors import TooManyDeadLetters, WarehouseFull
+from tributary.warehouse.errors import WarehouseBusy, WarehouseFull, WarehouseLost
 from tributary.warehouse.failpoint import failpoint
-from tributary.warehouse.ledger import Checkpoint, Counts, Ledger, record_failure
+from tributary.warehouse.ledger import Counts, Ledger, record_failure
 from tributary.warehouse.merge import merge_staged
-from tributary.warehouse.read_ahead import read_ahead
+from tributary.warehouse.raw_table import raw_table, unfinished_condition
 from tributary.warehouse.staging import Staging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
-    from uuid import UUID
 
     from psycopg import Connection
 
     from tributary.declaration import Channel, Page, Stream
+    from tributary.warehouse.ledger import Kind
 
-# Fetched pages are kept small in memory; PostgreSQL keeps the staged rows of a slice in its own session.
+# Fetched pages are kept small in memory; PostgreSQL keeps the staged rows of a slice in its own session. That session
+# looks whether we are still there: of a killed process, one that waits for a lock would keep its own locks for ever.
 _SESSION = """
 set time zone 'UTC';
 set jit = off;
 set temp_buffers = '32MB';
 set application_name = 'tributary sync';
+set client_connection_check_interval = '1s';
 """
 _CONFLICTS = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 _ATTEMPTS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """What a sync did, and how far the stream has now been read."""
+class Moved(NamedTuple):
+    """A committed slice."""
 
-    merchant_id: str
-    stream: str
-    slices: int
+    sync_id: UUID
     counts: Counts
-    position: datetime | None
 
 
-def sync_stream(
-    connect: Callable[[], Connection],
-    api: Any,
-    channel: Channel,
-    stream: Stream,
-    merchant_id: str,
-    now: datetime,
-    history_start: datetime,
-) -> SyncReport:
-    """Read what changed since the checkpoint, less the look-back, until now.
-
-    Killed anywhere, the next call goes on after the last committed slice. Raises ConcurrentSync when another sync of
-    the stream was faster, TooManyDeadLetters when a slice held more of them than declared (its good rows landed).
-    """
+@contextmanager
+def open_loader(
+    connect: Callable[[], Connection], channel: Channel, stream: Stream, merchant_id: str
+) -> Iterator[Loader]:
+    """A loader over a connection of its own."""
     with closing(connect()) as conn:
         conn.autocommit = True
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         conn.execute(_SESSION)
-        ledger = Ledger(conn, merchant_id, channel.name, stream.name)
-        checkpoint = ledger.checkpoint()
-        ledger.close_interrupted()
-        start = max(checkpoint.position - stream.look_back, history_start) if checkpoint else history_start
-        slices = list(_slices(start, now, stream))
-        staging = Staging(conn, channel, stream, merchant_id)
-        total = Counts()
-        with read_ahead(_pages(api, stream, slices)) as pages:
-            for window in slices:
-                sync_id = uuid4()
-                ledger.open(sync_id, *window)
-                try:
-                    staging.begin_slice(ledger.open_dead_letters())
-                    for page in iter(lambda: next(pages), None):
-                        staging.add(page)
-                    staging.flush()
-                    failpoint("staged")
-                    checkpoint, counts = _commit(
-                        conn, ledger, channel, stream, merchant_id, sync_id, staging, checkpoint, window[1]
-                    )
-                except psycopg.errors.DiskFull as error:
-                    full = WarehouseFull(
-                        f"the warehouse's disk is full ({error.diag.message_primary}); nothing of {stream.name} "
-                        f"{window[0]} to {window[1]} was written: free space, then run the sync again"
-                    )
-                    record_failure(connect, sync_id, full)
-                    raise full from None
-                except BaseException as error:
-                    record_failure(connect, sync_id, error)
-                    raise
-                failpoint("committed")
-                total += counts
-                _check_rejects(stream, merchant_id, counts, window)
-    return SyncReport(merchant_id, stream.name, len(slices), total, checkpoint.position if checkpoint else None)
+        loader = Loader(connect, conn, channel, stream, merchant_id)
+        loader.ledger.close_interrupted()
+        yield loader
 
 
-def _slices(start: datetime, end: datetime, stream: Stream) -> Iterator[tuple[datetime, datetime]]:
-    while start < end:
-        yield start, min(start + stream.slice_length, end)
-        start += stream.slice_length
+class Loader:
+    """Moves slices of one stream of one merchant, one after the other."""
 
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        conn: Connection,
+        channel: Channel,
+        stream: Stream,
+        merchant_id: str,
+    ) -> None:
+        self.ledger = Ledger(conn, merchant_id, channel.name, stream.name)
+        self._connect = connect
+        self._conn = conn
+        self._channel = channel
+        self._stream = stream
+        self._merchant_id = merchant_id
+        self._staging = Staging(conn, channel, stream, merchant_id)
 
-def _pages(api: Any, stream: Stream, slices: list[tuple[datetime, datetime]]) -> Iterator[Page | None]:
-    """The pages of all slices in their order, with None behind each slice: fetching runs on while one is merged."""
-    for start, end in slices:
-        yield from stream.changed(api, start, end)
-        yield None
+    def move(
+        self,
+        kind: Kind,
+        start: datetime,
+        end: datetime,
+        pages: Iterable[Page],
+        finish: Callable[[UUID], None] = lambda sync_id: None,
+    ) -> Moved:
+        """Everything that the pages bring, or nothing. `finish` is part of the transaction, and repeated with it."""
+        sync_id = uuid4()
+        try:
+            self.ledger.open(sync_id, kind, start, end)
+            self._staging.begin_slice(self.ledger.open_dead_letters())
+            for page in pages:
+                self._staging.add(page)
+            self._staging.finish()
+            failpoint("staged")
+            counts = self._commit(sync_id, finish)
+        except BaseException as error:
+            # An interrupted transaction may still hold the ledger's row.
+            self._conn.close()
+            known = _in_words(error, f"{self._stream.name} {start} to {end}")
+            record_failure(self._connect, sync_id, known or error)
+            if known is None:
+                raise
+            raise known from None
+        return Moved(sync_id, counts)
 
-
-def _commit(
-    conn: Connection,
-    ledger: Ledger,
-    channel: Channel,
-    stream: Stream,
-    merchant_id: str,
-    sync_id: UUID,
-    staging: Staging,
-    seen: Checkpoint | None,
-    position: datetime,
-) -> tuple[Checkpoint, Counts]:
-    """Everything of a slice that others see, in one transaction; again, from what is staged, if one was in its way."""
-    for attempt in Retrying(
-        retry=retry_if_exception_type(_CONFLICTS),
-        stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_random_exponential(multiplier=0.1, max=2),
-        reraise=True,
-    ):
-        with attempt, conn.transaction():
-            operations = merge_staged(conn, channel, stream, merchant_id, sync_id, staging.cured)
-            failpoint("merged")
-            written = operations["insert"] + operations["update"]
-            counts = Counts(
-                records_read=staging.records_read,
-                inserted=operations["insert"],
-                updated=operations["update"],
-                removed=operations["delete"],
-                unchanged=staging.records_read - written - staging.rejected,
-                rejected=staging.rejected,
-            )
-            checkpoint = ledger.advance(seen, position, sync_id)
-            ledger.succeed(sync_id, counts)
-            failpoint("before commit")
-    return checkpoint, counts
-
-
-def _check_rejects(stream: Stream, merchant_id: str, counts: Counts, window: tuple[datetime, datetime]) -> None:
-    if counts.rejected > stream.max_dead_letter_rate * counts.records_read:
-        raise TooManyDeadLetters(
-            f"{merchant_id}: {counts.rejected} of {counts.records_read} records of {stream.name}, {window[0]} to "
-            f"{window[1]}, were unacceptable (allowed: {stream.max_dead_letter_rate:.1%}); the others landed. "
-            "The reasons are in ops.dead_letters"
+    def unfinished(self, now: datetime) -> list[str]:
+        """Ids of records in raw that the vendor had not finished when they were read."""
+        declared = self._stream.unfinished
+        if declared is None:
+            return []
+        return self._ids(
+            sql.SQL("event_at > %(after)s and ({})").format(unfinished_condition(declared)),
+            {"after": now - declared.patience},
         )
+
+    def happened(self, start: datetime, end: datetime) -> set[str]:
+        """Ids of records in raw by business time."""
+        return set(self._ids(sql.SQL("event_at >= %(start)s and event_at < %(end)s"), {"start": start, "end": end}))
+
+    def _ids(self, condition: sql.Composable, values: dict[str, object]) -> list[str]:
+        query = sql.SQL("select record_id from {} where merchant_id = %(merchant_id)s and {} order by record_id")
+        table = raw_table(self._channel, self._stream.name)
+        found = self._conn.execute(query.format(table, condition), values | {"merchant_id": self._merchant_id})
+        return [record_id for (record_id,) in found.fetchall()]
+
+    def _commit(self, sync_id: UUID, finish: Callable[[UUID], None]) -> Counts:
+        """Everything of a slice that others see; again, from what is staged, if another transaction was in its way."""
+        staging = self._staging
+        for attempt in Retrying(
+            retry=retry_if_exception_type(_CONFLICTS),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            reraise=True,
+        ):
+            with attempt, self._conn.transaction():
+                operations = merge_staged(
+                    self._conn, self._channel, self._stream, self._merchant_id, sync_id, staging.cured
+                )
+                failpoint("merged")
+                written = operations["insert"] + operations["update"]
+                counts = Counts(
+                    records_read=staging.records_read,
+                    inserted=operations["insert"],
+                    updated=operations["update"],
+                    removed=operations["delete"],
+                    unchanged=staging.records_read - written - staging.rejected,
+                    rejected=staging.rejected,
+                )
+                finish(sync_id)
+                self.ledger.succeed(sync_id, counts)
+                failpoint("before commit")
+        failpoint("committed")
+        return counts
+
+
+def _in_words(error: BaseException, what: str) -> Exception | None:
+    """What a person can do about an error of PostgreSQL; None about every other."""
+    if not isinstance(error, psycopg.OperationalError):
+        return None
+    said = error.diag.message_primary or str(error).partition("\n")[0]
+    if isinstance(error, psycopg.errors.DiskFull):
+        return WarehouseFull(
+            f"the warehouse's disk is full ({said}); nothing of {what} was written: free space, then run it again"
+        )
+    if isinstance(error, _CONFLICTS):
+        return WarehouseBusy(
+            f"other transactions changed the same rows in each of {_ATTEMPTS} attempts ({said}); nothing of {what} was "
+            "written: run it again when they have ended"
+        )
+    if (error.sqlstate or "08").startswith(("08", "57P")):
+        return WarehouseLost(
+            f"the warehouse went away ({said}); of {what} either everything was written or nothing: start it, then run "
+            "it again"
+        )
+    return None

@@ -31,6 +31,12 @@ where
     )
 """
 
+_DROP_GONE = """
+delete from staged
+using staged_gone as gone
+where staged.record_id = gone.record_id
+"""
+
 # Here and below, subqueries are written so that each staged row probes an index (see staging.py).
 _DROP_OUTDATED = sql.SQL("""
 delete from staged
@@ -81,10 +87,31 @@ set
 where {differs}
 """)
 
-_REMOVE_CHILDREN = sql.SQL("""
-with gone as (
+_REMOVE = sql.SQL("""
+with removed as (
+    delete from {table} as stored
+    where
+        stored.merchant_id = %(merchant_id)s
+        and stored.record_id = any (array({gone}))
+    returning stored.record_id, stored.event_at, stored.payload
+),
+logged as (
+    insert into ops.changes (merchant_id, channel, stream, record_id, operation, old_event_at, old_payload, sync_id)
+    select
+        %(merchant_id)s, %(channel)s, {stream}, removed.record_id, 'delete',
+        removed.event_at, removed.payload, %(sync_id)s
+    from removed
+    returning operation
+)
+select operation, count(*) from logged group by operation
+""")
+
+_GONE = sql.SQL("select record_id from staged_gone")
+
+# The children of a gone parent, and those that a parent was staged without.
+_GONE_CHILDREN = sql.SQL("""
     select stored.record_id
-    from staged as parent
+    from (select ordinal, record_id from staged union all select null, record_id from staged_gone) as parent
     cross join lateral (
         select record_id
         from {table}
@@ -103,23 +130,6 @@ with gone as (
                 and child.stream = {stream}
                 and child.record_id = stored.record_id
         )
-),
-removed as (
-    delete from {table} as stored
-    where
-        stored.merchant_id = %(merchant_id)s
-        and stored.record_id = any (array(select gone.record_id from gone))
-    returning stored.record_id, stored.event_at, stored.payload
-),
-logged as (
-    insert into ops.changes (merchant_id, channel, stream, record_id, operation, old_event_at, old_payload, sync_id)
-    select
-        %(merchant_id)s, %(channel)s, {stream}, removed.record_id, 'delete',
-        removed.event_at, removed.payload, %(sync_id)s
-    from removed
-    returning operation
-)
-select operation, count(*) from logged group by operation
 """)
 
 _CHILDREN_OF_STAGED = sql.SQL("""(
@@ -129,6 +139,7 @@ _CHILDREN_OF_STAGED = sql.SQL("""(
     where child.stream = {stream}
 )""")
 
+# A replay may be refusing a dead letter that a sync has closed meanwhile.
 _BURY_REJECTS = """
 insert into ops.dead_letters as known (
     merchant_id, channel, stream, record_id, reason, payload, payload_hash, sync_id, times_seen
@@ -146,6 +157,9 @@ set
     last_seen_at = now(),
     times_seen = known.times_seen + excluded.times_seen,
     resolved_at = null
+where
+    known.resolved_at is null
+    or not exists (select from ops.syncs where syncs.sync_id = excluded.sync_id and syncs.kind = 'replay')
 """
 
 _RESOLVE_CURED = """
@@ -169,14 +183,16 @@ def merge_staged(
     """
     values = {"merchant_id": merchant_id, "channel": channel.name, "stream": stream.name, "sync_id": sync_id}
     table = raw_table(channel, stream.name)
+    conn.execute(_DROP_GONE)
     conn.execute(_DROP_SUPERSEDED)
     conn.execute(_DROP_OUTDATED.format(table=table), values)
     # What is left is accepted. A child's own time says nothing (it takes its parent's), so content alone decides there.
     counts = _merge(conn, table, stream.name, sql.Identifier("staged"), _differs("updated_at"), values)
+    counts += _remove(conn, table, stream.name, _GONE, values)
     for child in stream.children:
         table = raw_table(channel, child)
         named = {"table": table, "stream": sql.Literal(child)}
-        counts.update(dict(conn.execute(_REMOVE_CHILDREN.format(**named), values).fetchall()))
+        counts += _remove(conn, table, child, _GONE_CHILDREN.format(**named), values)
         counts += _merge(conn, table, child, _CHILDREN_OF_STAGED.format(**named), _differs(), values)
     conn.execute(_BURY_REJECTS, values)
     if cured:
@@ -197,6 +213,13 @@ def _merge(
     counts: Counter[str] = Counter(dict(logged.fetchall()))
     conn.execute(_MERGE_RECORDS.format(differs=sql.SQL(differs.format("excluded")), **parts), values)
     return counts
+
+
+def _remove(
+    conn: Connection, table: sql.Identifier, stream: str, gone: sql.Composable, values: dict[str, object]
+) -> Counter[str]:
+    remove = _REMOVE.format(table=table, stream=sql.Literal(stream), gone=gone)
+    return Counter(dict(conn.execute(remove, values).fetchall()))
 
 
 def _differs(*more: str) -> str:

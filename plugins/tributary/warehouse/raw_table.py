@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from tributary.declaration import Channel, Stream
+    from tributary.declaration import Channel, Stream, Unfinished
 
 _TABLE = sql.SQL("""
 create table if not exists {table} (
@@ -45,6 +45,11 @@ def identity_expression(expression: str) -> sql.SQL:
     return sql.SQL(f"left(({expression}), 500)")
 
 
+def unfinished_condition(unfinished: Unfinished) -> sql.SQL:
+    """The declared condition as it is indexed and asked."""
+    return sql.SQL(f"({unfinished.condition})")
+
+
 def create_raw_tables(conn: Connection, channels: Iterable[Channel]) -> None:
     """Create what is missing: one table per stream and child, one index per way it is looked up."""
     lz4 = conn.execute(
@@ -61,12 +66,12 @@ def create_raw_tables(conn: Connection, channels: Iterable[Channel]) -> None:
                         index=sql.Identifier(f"{raw_table_name(channel, name)}_by_event"), table=table
                     )
                 )
-            _index_identities(conn, channel, stream)
+            _index_declared(conn, channel, stream)
 
 
-def _index_identities(conn: Connection, channel: Channel, stream: Stream) -> None:
+def _index_declared(conn: Connection, channel: Channel, stream: Stream) -> None:
     table = raw_table_name(channel, stream.name)
-    wanted = dict(_identity_indexes(table, stream))
+    wanted = dict(_declared_indexes(table, stream))
     existing = conn.execute(
         "select indexname from pg_indexes where schemaname = 'raw' and tablename = %s and indexname like %s",
         (table, f"{table}\\_is\\_%"),
@@ -74,18 +79,23 @@ def _index_identities(conn: Connection, channel: Channel, stream: Stream) -> Non
     for (index,) in existing:
         if index not in wanted:
             conn.execute(sql.SQL("drop index {}").format(sql.Identifier("raw", index)))
-    for index, expression in wanted.items():
+    for index, definition in wanted.items():
         conn.execute(
-            sql.SQL("create index if not exists {index} on {table} (merchant_id, ({expression}))").format(
-                index=sql.Identifier(index),
-                table=raw_table(channel, stream.name),
-                expression=identity_expression(expression),
+            sql.SQL("create index if not exists {index} on {table} {definition}").format(
+                index=sql.Identifier(index), table=raw_table(channel, stream.name), definition=definition
             )
         )
 
 
-def _identity_indexes(table: str, stream: Stream) -> Iterator[tuple[str, str]]:
+def _declared_indexes(table: str, stream: Stream) -> Iterator[tuple[str, sql.Composable]]:
     """Names carry a digest of the expression, so that an edited declaration gets a new index."""
     for kind, expression in stream.identities.items():
-        digest = blake2b(expression.encode(), digest_size=3).hexdigest()
-        yield f"{table}_is_{kind}_{digest}", expression
+        definition = sql.SQL("(merchant_id, ({}))").format(identity_expression(expression))
+        yield f"{table}_is_{kind}_{_digest(expression)}", definition
+    if stream.unfinished is not None:
+        definition = sql.SQL("(merchant_id, event_at) where {}").format(unfinished_condition(stream.unfinished))
+        yield f"{table}_is_unfinished_{_digest(stream.unfinished.condition)}", definition
+
+
+def _digest(expression: str) -> str:
+    return blake2b(expression.encode(), digest_size=3).hexdigest()

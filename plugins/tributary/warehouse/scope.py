@@ -34,7 +34,7 @@ set local jit = off;
 create temporary table claimed on commit drop as
 select merchant_id, channel, stream, record_id, operation, old_event_at, new_event_at, old_payload
 from ops.changes
-where build_id = {build_id};
+where {changes};
 analyze claimed;
 create temporary table touched (
     merchant_id text not null,
@@ -61,21 +61,29 @@ cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as ev
 where event.at is not null
 """
 
-# Children that changed themselves bring their old days; these are the days of the ones that did not.
+# Children that changed themselves bring their old days; these are the days of the others, of a changed child's siblings
+# too: what one refund settles is not left for the next.
 _CHILDREN_OF_CHANGED = sql.SQL("""
 insert into touched (merchant_id, event_at)
-select claimed.merchant_id, child.event_at
-from claimed
+select parent.merchant_id, child.event_at
+from (
+    select claimed.merchant_id, claimed.record_id
+    from claimed
+    where claimed.channel = {channel} and claimed.stream = {stream}
+    union all
+    select claimed.merchant_id, left(claimed.record_id, -strpos(reverse(claimed.record_id), '/'))
+    from claimed
+    where claimed.channel = {channel} and claimed.stream = {child_stream}
+) as parent
 cross join lateral (
     select event_at
     from {child}
     where
-        merchant_id = claimed.merchant_id
-        and record_id > claimed.record_id || '/'
-        and record_id < claimed.record_id || '0'
+        merchant_id = parent.merchant_id
+        and record_id > parent.record_id || '/'
+        and record_id < parent.record_id || '0'
     offset 0
 ) as child
-where claimed.channel = {channel} and claimed.stream = {stream}
 """)
 
 _PARENTS_OF_CHANGED = sql.SQL("""
@@ -217,27 +225,45 @@ def open_build(conn: Connection, schema: str, channels: Sequence[Channel], every
     merchants, changed or not.
     """
     build_id = uuid4()
+    with conn.transaction():
+        _forget_quiet(conn, channels)
     with conn.transaction() as transaction:
         conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"tributary.build {schema}",))
         conn.execute("update ops.changes set build_id = %s", (build_id,))
-        _find_days(conn, build_id, channels, everything)
+        find_days(conn, channels, sql.SQL("build_id = {}").format(sql.Literal(build_id)), everything)
         _check_merchants(conn)
-        scope = sql.Identifier(schema, "scope")
-        conn.execute(_SCHEMA.format(schema=sql.Identifier(schema), scope=scope))
-        conn.execute(_SCOPE.format(scope=scope, build_id=sql.Literal(build_id)))
-        conn.execute(sql.SQL("analyze {}").format(scope))
-        days: dict[str, int] = dict(
-            conn.execute(
-                sql.SQL("select merchant_id, count(*) from {} group by merchant_id order by merchant_id").format(scope)
-            ).fetchall()
-        )
-        if not days:
+        build = write_scope(conn, schema, build_id)
+        if build is None:
             raise psycopg.Rollback(transaction)
+    return build
+
+
+def write_scope(conn: Connection, schema: str, build_id: UUID) -> Build | None:
+    """Empty the schema for the days in `touched_day`; None when there are none."""
+    scope = sql.Identifier(schema, "scope")
+    conn.execute(_SCHEMA.format(schema=sql.Identifier(schema), scope=scope))
+    conn.execute(_SCOPE.format(scope=scope, build_id=sql.Literal(build_id)))
+    conn.execute(sql.SQL("analyze {}").format(scope))
+    days: dict[str, int] = dict(
+        conn.execute(
+            sql.SQL("select merchant_id, count(*) from {} group by merchant_id order by merchant_id").format(scope)
+        ).fetchall()
+    )
     return Build(build_id, schema, list(days), sum(days.values())) if days else None
 
 
-def _find_days(conn: Connection, build_id: UUID, channels: Sequence[Channel], everything: bool) -> None:
-    conn.execute(_TABLES.format(build_id=sql.Literal(build_id)))
+def _forget_quiet(conn: Connection, channels: Sequence[Channel]) -> None:
+    """Changes that move no figure have nothing to wait for."""
+    for channel in channels:
+        for stream in channel.streams:
+            conn.execute(
+                "delete from ops.changes where channel = %s and stream = any(%s)", (channel.name, sorted(stream.quiet))
+            )
+
+
+def find_days(conn: Connection, channels: Sequence[Channel], changes: sql.Composable, everything: bool = False) -> None:
+    """Leave in the temporary table `touched_day` what those changes touch, until the transaction ends."""
+    conn.execute(_TABLES.format(changes=changes))
     streams = [(channel, stream) for channel in channels for stream in channel.streams]
     if not everything:
         _follow_changes(conn, streams)
@@ -245,7 +271,7 @@ def _find_days(conn: Connection, build_id: UUID, channels: Sequence[Channel], ev
     if everything or settings == (True,):
         whole = sql.Literal(everything)
         for channel, stream in streams:
-            for name in (stream.name, *stream.children):
+            for name in {stream.name, *stream.children} - stream.quiet:
                 conn.execute(_ALL_TIMES.format(table=raw_table(channel, name), everything=whole))
         for mart in published_day_marts(conn):
             conn.execute(_ALL_DAYS.format(mart=sql.Identifier("marts", mart), everything=whole))
@@ -255,7 +281,7 @@ def _find_days(conn: Connection, build_id: UUID, channels: Sequence[Channel], ev
 def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
     conn.execute(_OWN_TIMES)
     for channel, stream in streams:
-        for child in stream.children:
+        for child in (child for child in stream.children if child not in stream.quiet):
             names = {
                 "channel": sql.Literal(channel.name),
                 "stream": sql.Literal(stream.name),

@@ -49,6 +49,9 @@ create temporary table staged_rejects (
     payload bytea not null,
     payload_hash bytea not null
 );
+create temporary table staged_gone (
+    record_id text collate "C" not null
+);
 """
 
 # A row is named when raw does not hold this very version already. `lateral ... limit` and `offset 0` hold PostgreSQL to
@@ -162,14 +165,15 @@ class Staging:
 
     def begin_slice(self, open_dead_letters: Iterable[str]) -> None:
         """Forget the slice before. The ids of open dead letters are watched for, to close them."""
-        self._conn.execute("truncate staged, staged_children, staged_rejects")
+        self._conn.execute("truncate staged, staged_children, staged_rejects, staged_gone")
         self._begin(open_dead_letters)
 
     def _begin(self, awaited: Iterable[str] = ()) -> None:
         self.records_read = 0
         self.rejected = 0
         self.cured: set[str] = set()
-        """Ids with an open dead letter whose last version in this slice is good."""
+        """Ids with an open dead letter whose last version in this slice is good, or that are gone."""
+        self._gone: set[str] = set()
         self._awaited = set(awaited)
         self._ordinal = 0
         # Ids staged although raw holds a version of the same age: when the vendor then sends raw's version again,
@@ -190,12 +194,20 @@ class Staging:
             if self._awaited:
                 self.cured |= self._awaited & {record.record_id, *(child.record.record_id for child in mine)}
         self.records_read += len(rejects)
+        self._gone -= {record.record_id for record in page.records}
+        self._gone |= set(page.gone)
+        self.cured |= self._awaited & self._gone
         if len(self._batch) >= BATCH_RECORDS or self._batch_bytes >= BATCH_BYTES:
-            self.flush()
+            self._flush()
         self._reject(rejects)
 
-    def flush(self) -> None:
-        """Send what is waiting."""
+    def finish(self) -> None:
+        """The slice is complete: send what is waiting, and what is gone."""
+        self._flush()
+        if self._gone:
+            self._conn.execute("insert into staged_gone select unnest(%s::text[])", (sorted(self._gone),))
+
+    def _flush(self) -> None:
         if self._batch:
             first = self._ordinal
             self._ordinal += len(self._batch)
