@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+
 from tributary.channels import CHANNELS
 from tributary.warehouse.migrate import migrate
 
@@ -30,39 +31,52 @@ Dbt = Callable[..., "dbtRunnerResult"]
 
 
 @pytest.fixture(scope="module")
-def conn(postgres_server_url: str, request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
-    """A connection to a migrated warehouse with three merchants, one database for each module."""
+def module_warehouse_url(postgres_server_url: str, request: pytest.FixtureRequest) -> str:
+    """A migrated warehouse, one database for each module."""
     name = request.module.__name__.rpartition(".")[2]
     with psycopg.connect(postgres_server_url, autocommit=True) as admin:
         admin.execute(f"create database {name} encoding 'UTF8' template template0")
     url = urlsplit(postgres_server_url)._replace(path=f"/{name}").geturl()
     migrate(url, CHANNELS)
-    with psycopg.connect(url) as connection:
+    return url
+
+
+@pytest.fixture(scope="module")
+def conn(module_warehouse_url: str) -> Iterator[psycopg.Connection]:
+    """A connection to that warehouse, with three merchants in it."""
+    with psycopg.connect(module_warehouse_url) as connection:
         connection.execute(MERCHANTS)
         connection.commit()
         yield connection
 
 
 @pytest.fixture(scope="module")
-def dbt(conn: psycopg.Connection, postgres_server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+def dbt_target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where dbt leaves its files, below a folder for each build schema."""
+    return tmp_path_factory.mktemp("dbt")
+
+
+@pytest.fixture(scope="module")
+def dbt(conn: psycopg.Connection, postgres_server_url: str, dbt_target: Path) -> Dbt:
     """Runs a dbt command on that warehouse, in the build schema that is asked for."""
     from dbt.cli.main import dbtRunner
 
-    target = tmp_path_factory.mktemp("dbt")
     environment = {
         "WAREHOUSE_HOST": "127.0.0.1",
         "WAREHOUSE_PORT": str(conn.info.port),
         "WAREHOUSE_USER": conn.info.user,
         "WAREHOUSE_PASSWORD": unquote(urlsplit(postgres_server_url).password or ""),
         "WAREHOUSE_DATABASE": conn.info.dbname,
-        "DBT_TARGET_PATH": str(target),
-        "DBT_LOG_PATH": str(target),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
     def run(*command: str, build_schema: str = "build") -> dbtRunnerResult:
+        # Each schema has a folder of its own: dbt parses all again when it finds what it parsed for another one.
+        target = dbt_target / build_schema
+        target.mkdir(exist_ok=True)
+        places = {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target)}
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in (environment | {"TRIBUTARY_BUILD_SCHEMA": build_schema}).items():
+            for name, value in (environment | places | {"TRIBUTARY_BUILD_SCHEMA": build_schema}).items():
                 patch.setenv(name, value)
             patch.chdir(target)
             return dbtRunner().invoke(

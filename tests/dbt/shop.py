@@ -56,11 +56,11 @@ def refund(
     refund_id: int,
     at: str,
     *payments: tuple[str, str],
-    lines: tuple[tuple[int, int, str], ...] = (),
-    shipping_tax: str | None = None,
+    lines: tuple[tuple[int, int, str, str], ...] = (),
+    shipping_lines: tuple[tuple[str, str], ...] = (),
     duties: str | None = None,
 ) -> Payload:
-    """A refund: payments as (amount, status), lines as (line id, quantity, tax)."""
+    """A refund: payments as (amount, status), lines as (line id, quantity, amount, tax), shipping as (amount, tax)."""
     return {
         "id": f"gid://shopify/Refund/{refund_id}",
         "legacyResourceId": str(refund_id),
@@ -71,12 +71,17 @@ def refund(
                 {
                     "quantity": quantity,
                     "lineItem": {"id": f"gid://shopify/LineItem/{line_id}"},
+                    "subtotalSet": money(amount),
                     "totalTaxSet": money(tax),
                 }
-                for line_id, quantity, tax in lines
+                for line_id, quantity, amount, tax in lines
             ]
         },
-        "refundShippingLines": {"nodes": [{"taxAmountSet": money(shipping_tax)}] if shipping_tax else []},
+        "refundShippingLines": {
+            "nodes": [
+                {"subtotalAmountSet": money(amount), "taxAmountSet": money(tax)} for amount, tax in shipping_lines
+            ]
+        },
         "transactions": {
             "nodes": [{"kind": "REFUND", "status": status, "amountSet": money(amount)} for amount, status in payments]
         },
@@ -100,8 +105,9 @@ def order(
     currency: str | None = "USD",
     duties: str | None = None,
     tips: str = "0",
+    received: str | None = None,
 ) -> Payload:
-    """An order."""
+    """An order; one that does not say what was `received` is an old reading, of before that was asked."""
     return {
         "id": f"gid://shopify/Order/{order_id}",
         "legacyResourceId": str(order_id),
@@ -116,6 +122,7 @@ def order(
         "email": email,
         "customer": {"legacyResourceId": str(customer)} if customer else None,
         "totalPriceSet": money(total),
+        "totalReceivedSet": money(received) if received else None,
         "totalTaxSet": money(tax),
         "originalTotalDutiesSet": money(duties) if duties else None,
         "totalTipReceivedSet": money(tips),
@@ -187,16 +194,25 @@ def business(seed: int, first_id: int, count: int, *, taxes_included: bool, curr
                 )
             )
             kept_tax = share(line_tax, kept, quantity)
-            total += price * kept - share(discount, kept, quantity)
+            kept_price = price * kept - share(discount, kept, quantity)
+            total += kept_price
             tax += kept_tax
             if returned:
                 payments = [
                     (cents(chance.randint(0, price * returned)), chance.choice(["SUCCESS", "SUCCESS", "FAILURE"]))
                 ]
-                refunded_tax = cents(share(kept_tax, returned, kept))
-                refunds.append(
-                    refund(line_id, moment().isoformat(), *payments, lines=((line_id, returned, refunded_tax),))
+                items = (
+                    (
+                        line_id,
+                        returned,
+                        cents(share(kept_price, returned, kept)),
+                        cents(share(kept_tax, returned, kept)),
+                    ),
                 )
+                refunds.append(refund(line_id, moment().isoformat(), *payments, lines=items))
+        if chance.random() < 0.3:
+            goodwill = (cents(chance.randint(1, 2_000)), chance.choice(["SUCCESS", "SUCCESS", "PENDING"]))
+            refunds.append(refund(order_id * 10 + 9, moment().isoformat(), goodwill))
         charge, charge_tax = chance.choice([(0, 0), (499, 80), (1_190, 190)])
         duties, tips = chance.choice([0, 0, 0, 321]), chance.choice([0, 0, 0, 500])
         total += charge + duties + tips + (0 if taxes_included else tax + charge_tax)
@@ -223,6 +239,9 @@ def business(seed: int, first_id: int, count: int, *, taxes_included: bool, curr
                 currency=currency,
                 duties=cents(duties) if duties else None,
                 tips=cents(tips),
+                received=chance.choice(
+                    [None, cents(total), cents(total + chance.randint(1, 5_000)), cents(total // 2)]
+                ),
             )
         )
     return orders

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
-from tributary.quality.gate import Finding, verify
 
 from tests.dbt.shop import line, load, order, refund
+from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
+from tributary.quality.gate import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from tests.dbt.conftest import Dbt
+    from tributary.quality.finding import Finding
 
 TODAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 
@@ -38,7 +39,7 @@ def built(conn: Connection, dbt: Dbt) -> Connection:
                     day,
                     ago(day),
                     line(day, "10.00", 2, current=1),
-                    refunds=(refund(day, ago(day - 1), ("10.00", "SUCCESS"), lines=((day, 1, "0.00"),)),),
+                    refunds=(refund(day, ago(day - 1), ("10.00", "SUCCESS"), lines=((day, 1, "10.00", "0.00"),)),),
                     total="20.00",
                     email=f"person{day}@example.com",
                     currency=currency,

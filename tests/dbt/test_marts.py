@@ -27,7 +27,7 @@ AURORA = [
         "2026-09-01T16:00:00Z",
         line(11, "20.00", 3, current=1, discount="6.00", tax="5.40", rate=0.1),
         shipping_lines=(shipping("5.00"), shipping("9.00", removed=True)),
-        refunds=(refund(101, "2026-09-06T16:00:00Z", ("19.80", "SUCCESS"), lines=((11, 1, "1.80"),)),),
+        refunds=(refund(101, "2026-09-06T16:00:00Z", ("19.80", "SUCCESS"), lines=((11, 1, "18.00", "1.80"),)),),
         total="44.60",
         tax="3.60",
         status="PARTIALLY_REFUNDED",
@@ -39,7 +39,7 @@ AURORA = [
         2,
         "2026-09-02T16:00:00Z",
         line(21, "10.00", 1, current=0),
-        refunds=(refund(201, "2026-09-03T16:00:00Z", ("10.00", "FAILURE"), lines=((21, 1, "0.00"),)),),
+        refunds=(refund(201, "2026-09-03T16:00:00Z", ("10.00", "FAILURE"), lines=((21, 1, "10.00", "0.00"),)),),
         total="10.00",
     ),
     # Cancelled: it leaves both clocks with its refund, and its refund's day still has a row.
@@ -47,7 +47,7 @@ AURORA = [
         3,
         "2026-09-03T16:00:00Z",
         line(31, "50.00", 1, current=0),
-        refunds=(refund(301, "2026-09-04T16:00:00Z", ("50.00", "SUCCESS"), lines=((31, 1, "0.00"),)),),
+        refunds=(refund(301, "2026-09-04T16:00:00Z", ("50.00", "SUCCESS"), lines=((31, 1, "50.00", "0.00"),)),),
         total="50.00",
         status="REFUNDED",
         cancelled_at="2026-09-04T16:00:00Z",
@@ -65,11 +65,32 @@ AURORA = [
         line(91, "30.00", 1, current=0),
         shipping_lines=(shipping("4.00"),),
         refunds=(
-            refund(901, "2026-08-02T18:00:00Z", ("30.00", "SUCCESS"), ("1.00", "FAILURE"), lines=((91, 1, "0.00"),)),
+            refund(
+                901,
+                "2026-08-02T18:00:00Z",
+                ("30.00", "SUCCESS"),
+                ("1.00", "FAILURE"),
+                lines=((91, 1, "30.00", "0.00"),),
+            ),
         ),
         total="34.00",
         status="REFUNDED",
         email="bob@example.com",
+    ),
+    # Paid with 66.00, then one of three units taken out: the 22.00 too much went back bit by bit, around a return.
+    order(
+        10,
+        "2026-08-03T16:00:00Z",
+        line(101, "20.00", 3, current=1, tax="6.00", rate=0.1),
+        refunds=(
+            refund(1003, "2026-08-06T16:00:00Z", ("10.00", "SUCCESS")),
+            refund(1001, "2026-08-04T16:00:00Z", ("15.00", "SUCCESS")),
+            refund(1002, "2026-08-05T16:00:00Z", ("24.00", "SUCCESS"), lines=((101, 1, "20.00", "2.00"),)),
+        ),
+        total="44.00",
+        tax="4.00",
+        received="66.00",
+        status="PARTIALLY_REFUNDED",
     ),
 ]
 WITH_TAX = [
@@ -77,7 +98,7 @@ WITH_TAX = [
         1,
         "2026-09-01T14:59:59Z",
         line(11, "20.00", current=0, tax="2.00", rate=0.1),
-        refunds=(refund(101, "2026-09-01T15:00:00Z", ("5.50", "SUCCESS"), lines=((11, 1, "0.50"),)),),
+        refunds=(refund(101, "2026-09-01T15:00:00Z", ("5.50", "SUCCESS"), lines=((11, 1, "5.00", "0.50"),)),),
         total="22.00",
         tax="2.00",
         customer=7,
@@ -166,6 +187,25 @@ def test_a_refund_is_on_its_own_day_and_knows_its_orders(rows: Rows) -> None:
     assert (found["refunds"], found["tax_refunded"]) == (Decimal("18.00"), Decimal("1.80"))
     [cancelled] = rows("select * from build.fct_refunds where merchant_id = 'aurora' and refund_id = '301'")
     assert not cancelled["is_counted"]
+
+
+@pytest.mark.usefixtures("shops")
+def test_an_overpayment_that_went_back_is_no_refund(rows: Rows) -> None:
+    found = one(rows, "10")
+    assert (found["refunds"], found["tax_refunded"], found["revenue"]) == (
+        Decimal("25.00"),
+        Decimal("2.00"),
+        Decimal("15.00"),
+    )
+    by_day = rows(
+        "select refund_id, overpayment_returned, refunds from build.fct_refunds "
+        "where merchant_id = 'aurora' and order_id = '10' order by date_day"
+    )
+    assert [tuple(row.values()) for row in by_day] == [
+        ("1001", Decimal("15.00"), Decimal("0.00")),
+        ("1002", Decimal("2.00"), Decimal("20.00")),
+        ("1003", Decimal("5.00"), Decimal("5.00")),
+    ]
 
 
 @pytest.mark.usefixtures("shops")

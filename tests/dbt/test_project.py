@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.warehouse.raw_table import identity_expression
 

@@ -32,15 +32,24 @@ class Road:
 
     def cycle(self) -> dict[str, str]:
         """Ingest, and the transform it causes; returns the state of each of both runs' tasks, and of the runs."""
-        ingest = self.airflow.trigger("ingest_shopify")
-        states = self._states("ingest_shopify", ingest)
-        for dag_id, run_id in self._caused_by(ingest):
-            states |= self._states(dag_id, run_id)
+        return self.follow("ingest_shopify")
+
+    def follow(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, str]:
+        """Trigger a DAG by hand, and wait for what its assets cause too."""
+        run_id = self.airflow.trigger(dag_id, conf)
+        states = self._states(dag_id, run_id)
+        for caused_dag_id, caused_run_id in self._caused_by(dag_id, run_id):
+            states |= self._states(caused_dag_id, caused_run_id)
         return states
+
+    def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, str]:
+        """Trigger a DAG by hand; returns the state of its tasks, and of the run."""
+        return self._states(dag_id, self.airflow.trigger(dag_id, conf))
 
     def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.env["WAREHOUSE_URL"]) as conn:
-            return conn.execute(query.encode(), parameters).fetchall()
+            cursor = conn.execute(query.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
 
     def sandbox(self, method: str, path: str, body: object = None) -> Any:
         answer = requests.request(method, f"{self.env['SANDBOX_URL']}/_admin/{path}", json=body, timeout=60)
@@ -59,8 +68,8 @@ class Road:
         state: str = self.airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"]
         return state if state in DONE else None
 
-    def _caused_by(self, run_id: str) -> list[tuple[str, str]]:
-        return _until(lambda: self.airflow.runs_caused_by("ingest_shopify", run_id) or None, "the run that is caused")
+    def _caused_by(self, dag_id: str, run_id: str) -> list[tuple[str, str]]:
+        return _until(lambda: self.airflow.runs_caused_by(dag_id, run_id) or None, "the run that is caused")
 
 
 def _until(look: Any, what: str) -> Any:

@@ -57,6 +57,7 @@ ORDERS = f"""query($first: Int!, $after: String) {{
         nodes {{
             id processedAt cancelledAt test displayFinancialStatus taxesIncluded
             totalPriceSet {MONEY} totalTaxSet {MONEY} totalTipReceivedSet {MONEY} originalTotalDutiesSet {MONEY}
+            totalReceivedSet {MONEY}
             lineItems(first: 6) {LINES}
             shippingLines(first: 2) {SHIPPING}
             refunds(first: 4) {{ id }}
@@ -69,8 +70,8 @@ MORE_OF_ORDER = """query($id: ID!, $after: String) {{
 }}"""
 ALL_REFUNDS = "query($id: ID!) { order(id: $id) { refunds(first: 200) { id } } }"
 REFUND_PARTS = {
-    "refundLineItems": f"quantity lineItem {{ id }} totalTaxSet {MONEY}",
-    "refundShippingLines": f"taxAmountSet {MONEY}",
+    "refundLineItems": f"quantity lineItem {{ id }} subtotalSet {MONEY} totalTaxSet {MONEY}",
+    "refundShippingLines": f"subtotalAmountSet {MONEY} taxAmountSet {MONEY}",
     "transactions": f"kind status amountSet {MONEY}",
 }
 REFUND_PART = """query($id: ID!, $after: String) {{ node(id: $id) {{ ... on Refund {{
@@ -80,7 +81,7 @@ PARTS = " ".join(
     f"{field}(first: 20) {{ nodes {{ {shape} }} pageInfo {{ hasNextPage }} }}" for field, shape in REFUND_PARTS.items()
 )
 REFUND = f"""query($id: ID!) {{ node(id: $id) {{ ... on Refund {{
-    processedAt duties {{ amountSet {MONEY} }} {PARTS}
+    id processedAt duties {{ amountSet {MONEY} }} {PARTS}
 }} }} }}"""
 
 
@@ -196,14 +197,33 @@ def order_figures(order: dict[str, Any]) -> dict[str, Fraction]:
     }
 
 
-def refund_figures(refund: dict[str, Any]) -> dict[str, Fraction]:
-    """What a refund really returned: without tax and duties, and its tax."""
+def refund_figures(refund: dict[str, Any], order: dict[str, Any], overpaid: Fraction) -> dict[str, Fraction]:
+    """What a refund really returned: without tax and duties, its tax, and what of it only gave an overpayment back."""
     paid_back = [t for t in refund["transactions"] if t["kind"] == "REFUND" and t["status"] == "SUCCESS"]
     if not paid_back:
-        return {"refunds": Fraction(0), "tax": Fraction(0)}
+        return {"refunds": Fraction(0), "tax": Fraction(0), "overpayment": Fraction(0)}
     tax = total(refund["refundLineItems"], "totalTaxSet") + total(refund["refundShippingLines"], "taxAmountSet")
     duties = total(refund["duties"], "amountSet")
-    return {"refunds": total(paid_back, "amountSet") - tax - duties, "tax": tax}
+    items = total(refund["refundLineItems"], "subtotalSet") + total(refund["refundShippingLines"], "subtotalAmountSet")
+    money_back = total(paid_back, "amountSet")
+    unexplained = money_back - items - duties - (0 if order["taxesIncluded"] else tax)
+    overpayment = min(overpaid, max(unexplained, Fraction(0)))
+    return {"refunds": money_back - tax - duties - overpayment, "tax": tax, "overpayment": overpayment}
+
+
+def refunds_of(order: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Fraction]]]:
+    """An order's refunds in their order, each with its figures: they share what was received beyond the total."""
+    # Who does not say what was received says nothing of an overpayment either.
+    received = order.get("totalReceivedSet")
+    overpaid = max(money(received) - money(order["totalPriceSet"]), Fraction(0)) if received else Fraction(0)
+
+    def turn(refund: dict[str, Any]) -> tuple[datetime, int]:
+        return datetime.fromisoformat(refund["processedAt"]), int(refund["id"].rpartition("/")[2])
+
+    for refund in sorted(order["refunds"], key=turn):
+        figures = refund_figures(refund, order, overpaid)
+        overpaid -= figures["overpayment"]
+        yield refund, figures
 
 
 def business_days(
@@ -218,7 +238,7 @@ def business_days(
 
     for order in orders:
         ordered = day_of(order["processedAt"])
-        refunds = [(day_of(refund["processedAt"]), refund_figures(refund)) for refund in order["refunds"]]
+        refunds = [(day_of(refund["processedAt"]), figures) for refund, figures in refunds_of(order)]
         if order["test"] or order["cancelledAt"] or order["displayFinancialStatus"] not in PAID:
             continue
         ordered["orders"] += 1

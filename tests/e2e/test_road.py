@@ -119,3 +119,61 @@ def test_a_negative_day_holds_back_its_merchant_alone_and_slack_hears_once(road:
     road.sandbox("POST", f"shops/aurora/orders/{order}/cancel", {})
     assert road.cycle()["transform"] == "success"
     assert published(road, "aurora") == second_opinion(road, "aurora")
+
+
+def test_the_shops_own_count_finds_an_order_that_raw_lost(road: Road) -> None:
+    (order, day), *_ = orders_of(road, "aurora", 10)
+    road.sql("delete from raw.shopify_orders where merchant_id = 'aurora' and record_id = %s", order)
+
+    states = road.run("housekeeping")
+
+    assert states["housekeeping"] == "success", states
+    assert states["proof.compare[]"] == "success"
+    assert road.sql("select 1 from raw.shopify_orders where merchant_id = 'aurora' and record_id = %s", order)
+    assert road.sql("select kind, inserted from ops.syncs where kind <> 'sync'") == [("reread", 1)]
+    compared = road.sql("select count(*), bool_and(agrees), bool_or(date_day = %s) from ops.control_totals", day)
+    assert compared[0][0] > 160
+    assert compared[0][1:] == (True, True)
+
+
+def test_a_figure_that_no_rebuild_would_show_is_found(road: Road) -> None:
+    road.sandbox("DELETE", "slack/messages")
+    road.sql("update marts.fct_revenue set revenue = revenue + 1 where merchant_id = 'nordlicht'")
+
+    states = road.run("housekeeping")
+
+    road.sql("update marts.fct_revenue set revenue = revenue - 1 where merchant_id = 'nordlicht'")
+    assert states["proof.compare[]"] == "failed"
+    (message,) = road.sandbox("GET", "slack/messages")
+    for word in ("nordlicht", "fct_revenue", "equal a rebuild", "/dags/housekeeping/runs/"):
+        assert word in message["text"], message["text"]
+    assert "held back" not in message["text"]
+
+
+def test_dead_letters_are_replayed_by_hand_and_published(road: Road) -> None:
+    (order, day), *_ = orders_of(road, "nordlicht", 20)
+    road.cycle()
+    road.sql(
+        """
+        with lost as (
+            delete from raw.shopify_orders where merchant_id = 'nordlicht' and record_id = %s returning *
+        )
+        insert into ops.dead_letters (merchant_id, channel, stream, record_id, reason, payload, payload_hash, sync_id)
+        select merchant_id, 'shopify', 'orders', record_id, 'a field that was unknown then',
+            convert_to(payload::text, 'UTF8'), payload_hash, sync_id
+        from lost
+        """,
+        order,
+    )
+    form = {"channel": "shopify", "merchant_id": "nordlicht", "reason": "UNKNOWN then"}
+
+    assert road.run("dead_letters", form)["replay[nordlicht · orders]"] == "success"
+    assert not road.sql("select 1 from raw.shopify_orders where record_id = %s", order)
+
+    before = publications(road)
+    states = road.follow("dead_letters", form | {"dry_run": False})
+
+    assert states["transform"] == "success", states
+    assert road.sql("select resolved_at is not null from ops.dead_letters") == [(True,)]
+    assert ("nordlicht", day) in {(merchant, when) for _, merchant, when in publications(road) - before}
+    assert published(road, "nordlicht") == second_opinion(road, "nordlicht")

@@ -36,13 +36,18 @@ final as (
 
         orders.ordered_at
     from orders
-    -- the ids of an order's refunds begin with the order's id: a range of raw's primary key
+    -- The ids of an order's refunds begin with the order's id: a range of raw's primary key. What they settle of an
+    -- overpayment is known from their sum, whichever of them did.
     inner join lateral (
         select
-            coalesce(sum(refunds.refunds), 0.00) as refunds,
+            coalesce(
+                sum(refunds.refunded_total - refunds.tax_refunded - refunds.duties_refunded)
+                - least(orders.overpaid, sum({{ shopify_beyond_items('refunds', 'orders') }})),
+                0.00
+            ) as refunds,
             coalesce(sum(refunds.tax_refunded), 0.00) as tax_refunded,
             coalesce(sum(refunds.duties_refunded), 0.00) as duties_refunded
-        from {{ ref('int_shopify__refunds') }} as refunds
+        from {{ ref('int_shopify__refund_amounts') }} as refunds
         where
             refunds.merchant_id = orders.merchant_id
             and refunds.record_id > orders.order_id || '/'

@@ -1,23 +1,44 @@
--- A refund is money that went back: without a successful transaction it is only a note about returned units.
+-- Money that the refund's items do not explain settles what was received beyond the order's total, as long as that
+-- lasts: an order's refunds take from it in their order. The rest is a refund.
 with
 
 refunds as (
 
-    select
-        *,
-        successful_transactions > 0 as is_money_returned
-    from {{ ref('stg_shopify__refunds') }}
+    select * from {{ ref('int_shopify__refund_amounts') }}
 
 ),
 
-amounts as (
+settled as (
 
     select
-        *,
-        case when is_money_returned then returned_amount else 0.00 end as refunded_total,
-        case when is_money_returned then line_tax + shipping_tax else 0.00 end as tax_refunded,
-        case when is_money_returned then duties else 0.00 end as duties_refunded
+        refunds.*,
+        coalesce(
+            least(taken.overpaid, taken.earlier + taken.own) - least(taken.overpaid, taken.earlier), 0.00
+        ) as overpayment_returned
     from refunds
+    -- asked only where there may be such money; the refunds of an order are a range of raw's primary key
+    left join lateral (
+        select
+            orders.overpaid,
+            {{ shopify_beyond_items('refunds', 'orders') }} as own,
+            (
+                select coalesce(sum({{ shopify_beyond_items('siblings', 'orders') }}), 0.00)
+                from {{ ref('int_shopify__refund_amounts') }} as siblings
+                where
+                    siblings.merchant_id = refunds.merchant_id
+                    and siblings.record_id > refunds.order_id || '/'
+                    and siblings.record_id < refunds.order_id || '0'
+                    and (siblings.refunded_at, length(siblings.refund_id), siblings.refund_id)
+                    < (refunds.refunded_at, length(refunds.refund_id), refunds.refund_id)
+            ) as earlier
+        from {{ ref('stg_shopify__orders') }} as orders
+        where
+            refunds.refunded_total > refunds.item_amount + refunds.duties_refunded
+            and orders.merchant_id = refunds.merchant_id
+            and orders.order_id = refunds.order_id
+            and orders.overpaid > 0
+        offset 0
+    ) as taken on true
 
 ),
 
@@ -28,15 +49,16 @@ final as (
         'shopify' as sales_channel,
         order_id,
         refund_id,
-        refunded_quantity as quantity,
+        quantity,
         is_money_returned,
         refunded_total,
         tax_refunded,
         duties_refunded,
-        refunded_total - tax_refunded - duties_refunded as refunds,
+        overpayment_returned,
+        refunded_total - tax_refunded - duties_refunded - overpayment_returned as refunds,
         refunded_at,
         record_id
-    from amounts
+    from settled
 
 )
 

@@ -27,6 +27,7 @@ final as (
         refunds.refunds,
         refunds.tax_refunded,
         refunds.duties_refunded,
+        refunds.overpayment_returned,
         refunds.refunded_total,
         refunds.is_money_returned,
         coalesce(orders.is_counted, false) as is_counted,
