@@ -7,7 +7,7 @@ COMPILE = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-strip-extras --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs test lint lock env env-dev
+.PHONY: help demo up down status logs test lint bench lock env env-dev
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,16 @@ lint: env-dev ## Formatting, types, SQL and YAML
 	@$(RUN) -m sqlfluff lint dbt
 	@$(RUN) -m yamllint --strict .
 
+bench: env ## Speed beside a bare COPY and beside dlt; QUICK=1 takes two minutes, BENCH="--profile --million" tells more
+	@$(BOOTSTRAP) peers
+	@PYTHONPATH=include $(RUN) -m bench ingestion $(if $(QUICK),--orders 10000 --runs 1) $(BENCH)
+
 lock: env-dev ## Compile requirements*.in into the pinned, hashed requirements*.txt
 	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt
 	@$(COMPILE) requirements.in -o requirements.txt
 	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	@$(COMPILE) requirements-celery.in -o requirements-celery.txt
+	@$(COMPILE) requirements-bench.in -o requirements-bench.txt
 
 env:
 	@$(BOOTSTRAP) run

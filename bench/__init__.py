@@ -1,0 +1,1 @@
+"""What Tributary's speed is measured by: each figure beside what it is compared with, in one run."""

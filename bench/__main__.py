@@ -1,0 +1,30 @@
+"""Runs a benchmark by its name: `make bench`, or `python -m bench ingestion --help`."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def main() -> None:
+    """Parse the command line, and import no more than the benchmark that was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    benchmarks = parser.add_subparsers(required=True)
+    ingestion = benchmarks.add_parser("ingestion", help="orders from an API into raw, beside COPY and dlt")
+    ingestion.add_argument("--orders", type=int, default=100_000)
+    ingestion.add_argument("--runs", type=int, default=3, help="of each side; their medians count")
+    ingestion.add_argument("--without-peers", action="store_true", help="leave out dlt, which takes most of the time")
+    ingestion.add_argument("--profile", action="store_true", help="say where the time goes, in a run of its own")
+    ingestion.add_argument("--million", action="store_true", help="also measure the memory that a million orders take")
+    ingestion.set_defaults(run=_ingestion)
+    options = parser.parse_args()
+    options.run(options)
+
+
+def _ingestion(options: argparse.Namespace) -> None:
+    from bench.ingestion.benchmark import run
+
+    run(options)
+
+
+if __name__ == "__main__":
+    main()
