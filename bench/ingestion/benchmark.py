@@ -28,11 +28,12 @@ MILLION = 1_000_000
 COPY = "bare COPY"
 FIRST, NOTHING, CHANGED = "Tributary, first load", "Tributary, nothing changed", "Tributary, 1 % changed"
 # Name -> how the side runs, and in which files it loads. Parquet makes dlt keep json instead of jsonb.
+DEFAULT, BEST, BEST_JSON = "dlt, defaults", "dlt, Arrow, csv", "dlt, Arrow, parquet (json)"
 PEERS = {
-    "dlt, defaults": ("default", ""),
+    DEFAULT: ("default", ""),
     "dlt, nesting off, csv": ("tuned", "csv"),
-    "dlt, Arrow, csv": ("arrow", "csv"),
-    "dlt, Arrow, parquet (json)": ("arrow", "parquet"),
+    BEST: ("arrow", "csv"),
+    BEST_JSON: ("arrow", "parquet"),
 }
 GROWTH, MEGABYTES = 1.1, 150
 
@@ -142,11 +143,10 @@ def _ratios(runs: dict[str, list[Run]]) -> list[Ratio]:
         Ratio(f"{CHANGED} / {COPY}", seconds[COPY] / seconds[CHANGED], 2),
         Ratio(f"{NOTHING} / {COPY}", seconds[COPY] / seconds[NOTHING], 3),
     ]
-    if peers := [name for name in PEERS if name in runs]:
-        default, *tuned = peers
-        best = min(tuned, key=lambda name: seconds[name])
-        ratios.append(Ratio(f"{FIRST} / {default}", seconds[default] / seconds[FIRST], 10))
-        ratios.append(Ratio(f"{FIRST} / {best}", seconds[best] / seconds[FIRST], 2.5))
+    goals = {DEFAULT: 10, BEST: 2.5, BEST_JSON: 2.5}
+    ratios += [
+        Ratio(f"{FIRST} / {peer}", seconds[peer] / seconds[FIRST], goals[peer]) for peer in goals if peer in runs
+    ]
     return ratios
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
 from tests.warehouse.shop import NOW, ORDERS, SHOP, START, Vendor, changes, order, page, payload, raw, refund, sync
@@ -15,6 +14,9 @@ from tributary.declaration import Record, Reject
 from tributary.warehouse import load
 from tributary.warehouse.errors import TooManyDeadLetters
 from tributary.warehouse.sync import sync_stream
+
+if TYPE_CHECKING:
+    import psycopg
 
 Connect = Any
 

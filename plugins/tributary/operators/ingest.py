@@ -88,13 +88,15 @@ class SyncOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Sync and return what it did."""
         channel = declared(self.channel)
+        api = import_string(channel.hook)(self.connection).get_conn()
         report = sync_stream(
             partial(warehouse, self.warehouse_conn_id),
-            import_string(channel.hook)(self.connection).get_conn(),
+            api,
             channel,
             channel.stream(self.stream),
             self.merchant_id,
-            now=datetime.now(UTC),
+            # Beyond the vendor's own present there is nothing to read yet, whatever this machine's clock shows.
+            now=api.now(),
             history_start=datetime.fromisoformat(self.history_start).replace(tzinfo=UTC),
         )
         self.log.info("%s", report)

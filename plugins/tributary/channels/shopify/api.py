@@ -84,7 +84,7 @@ class ShopifyApi:
         version: str = API_VERSION,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.now = now
+        self._now = now
         self._client = client
         self._url = f"{base_url}/admin/api/{version}/graphql.json"
         self._token = token
@@ -99,6 +99,11 @@ class ShopifyApi:
         """What the token may do; asked once."""
         installed = self.execute("Scopes").read(_INSTALLED).current_app_installation
         return frozenset(scope.handle for scope in installed.access_scopes)
+
+    def now(self) -> datetime:
+        """The present moment by the shop's own clock, which is the one that its records are stamped with."""
+        _ = self.scopes  # Until the shop has answered once, its clock is unknown.
+        return self._now() + self._client.skew
 
     def execute(
         self, operation: str, variables: Mapping[str, object] | None = None, document: str = DOCUMENT
