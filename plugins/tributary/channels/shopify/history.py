@@ -17,9 +17,8 @@ from tributary.channels.shopify.horizon import check_visible
 from tributary.channels.shopify.jsonl import families, joined
 from tributary.channels.shopify.nested import REFUNDS_AT_ONCE
 from tributary.channels.shopify.orders import ORDERS, changed_orders, orders_by_id
-from tributary.channels.shopify.reading import CHANGED, PAGE_SIZE, is_null, to_page
+from tributary.channels.shopify.reading import CHANGED, PAGE_SIZE, is_null, nodes_by_id, to_page
 from tributary.declaration import Slice
-from tributary.http import BrokenResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,12 +54,7 @@ class _Counted(msgspec.Struct, rename="camel"):
     orders_count: _Count
 
 
-class _Nodes(msgspec.Struct):
-    nodes: list[msgspec.Raw]
-
-
 _COUNTED = msgspec.json.Decoder(_Counted)
-_NODES = msgspec.json.Decoder(_Nodes)
 
 
 def slices(api: ShopifyApi, start: datetime, end: datetime, patience: Patience | None = None) -> Iterator[Slice]:
@@ -121,11 +115,7 @@ def _refunds(api: ShopifyApi, ids: Sequence[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for at in range(0, len(ids), REFUNDS_AT_ONCE):
         chunk = ids[at : at + REFUNDS_AT_ONCE]
-        answer = api.execute("Refunds", {"ids": chunk})
-        nodes = answer.read(_NODES).nodes
-        if len(nodes) != len(chunk):
-            what = f"Shopify answered {len(nodes)} nodes to {len(chunk)} ids"
-            raise BrokenResponse(what, where=answer.where)
+        answer, nodes = nodes_by_id(api, "Refunds", chunk)
         known = [(refund_id, node) for refund_id, node in zip(chunk, nodes, strict=True) if not is_null(node)]
         payloads = answer.slices(node for _, node in known)
         found |= dict(zip((refund_id for refund_id, _ in known), payloads, strict=True))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tributary.channels.shopify.parts import GONE, encoded, sound, with_parts
-from tributary.channels.shopify.reading import is_null
+from tributary.channels.shopify.reading import is_null, nodes_by_id
 from tributary.channels.shopify.records import UnacceptableError
 
 if TYPE_CHECKING:
@@ -47,13 +47,8 @@ class _RefundIds(msgspec.Struct):
     node: _Refunds | None
 
 
-class _RefundNodes(msgspec.Struct):
-    nodes: list[msgspec.Raw]
-
-
 _ID = msgspec.json.Decoder(_Id)
 _REFUND_IDS = msgspec.json.Decoder(_RefundIds)
-_REFUND_NODES = msgspec.json.Decoder(_RefundNodes)
 
 
 def is_cut(checked: Checked) -> bool:
@@ -93,8 +88,9 @@ def _all_refunds(api: ShopifyApi, checked: Checked, known: list[msgspec.Raw]) ->
     missing = [refund.id for refund in listed.refunds if refund.id not in have]
     refunds = list(known)
     for start in range(0, len(missing), REFUNDS_AT_ONCE):
-        answer = sound(api.execute("Refunds", {"ids": missing[start : start + REFUNDS_AT_ONCE]}))
-        refunds += answer.read(_REFUND_NODES).nodes
+        answer, nodes = nodes_by_id(api, "Refunds", missing[start : start + REFUNDS_AT_ONCE])
+        sound(answer)
+        refunds += nodes
     if any(is_null(refund) for refund in refunds):
         raise UnacceptableError(GONE)
     return refunds

@@ -17,7 +17,7 @@ from tributary.http import BrokenResponse, Cut, PagingError, follow
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tributary.channels.shopify.api import ShopifyApi
+    from tributary.channels.shopify.api import Answer, ShopifyApi
 
 PAGE_SIZE = 250
 """The most that Shopify gives. The sizes of nested collections leave a page's cost below the 1000 points allowed."""
@@ -116,14 +116,21 @@ def read_by_id(api: ShopifyApi, collection: Collection, ids: Sequence[str]) -> I
     for start in range(0, len(ids), IDS_AT_ONCE):
         chunk = ids[start : start + IDS_AT_ONCE]
         global_ids = [f"gid://shopify/{collection.kind}/{record_id}" for record_id in chunk]
-        answer = api.execute(collection.by_id, {"ids": global_ids, **collection.variables(api)})
-        nodes = answer.read(_NODES).nodes
-        if len(nodes) != len(chunk):
-            what = f"Shopify answered {len(nodes)} nodes to {len(chunk)} ids"
-            raise BrokenResponse(what, where=answer.where)
+        answer, nodes = nodes_by_id(api, collection.by_id, global_ids, **collection.variables(api))
         gone = [record_id for record_id, node in zip(chunk, nodes, strict=True) if is_null(node)]
         found = answer.slices(node for node in nodes if not is_null(node))
         yield to_page(api, collection, found, sound=answer.flaw is None, gone=gone)
+
+
+def nodes_by_id(
+    api: ShopifyApi, operation: str, ids: Sequence[str], **variables: object
+) -> tuple[Answer, list[msgspec.Raw]]:
+    """What stands behind each of these global ids, in their order: null where there is nothing any more."""
+    answer = api.execute(operation, {"ids": ids, **variables})
+    nodes = answer.read(_NODES).nodes
+    if len(nodes) != len(ids):
+        raise BrokenResponse(f"Shopify answered {len(nodes)} nodes to {len(ids)} ids", where=answer.where)
+    return answer, nodes
 
 
 def to_page(
