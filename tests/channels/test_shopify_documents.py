@@ -66,6 +66,7 @@ def test_every_operation_that_the_code_names_exists() -> None:
     code = "".join(path.read_text() for path in folder.glob("*.py"))
     named = {
         *re.findall(r'execute\(\s*"(\w+)"', code),
+        *re.findall(r'nodes_by_id\(\s*api,\s*"(\w+)"', code),
         *nested._ORDER_PARTS.values(),
         *nested._JOURNEY_PARTS.values(),
         *nested._REFUND_PARTS.values(),
