@@ -98,9 +98,15 @@ class Stream:
     replay: Callable[[Any, bytes], Page]
     """Puts a dead letter's bytes through the same checks as a page."""
     history: Callable[[Any, datetime, datetime], Iterator[Slice]] | None = None
-    """Cuts a sync's window into slices of its own, contiguous and in order; None: `slice_length` each, by `changed`."""
+    """Cuts a sync's window into slices of its own, contiguous and in order; None: `slice_length` each, by `changed`.
+
+    The last one may end early: the checkpoint then waits there for what the vendor has not completed yet.
+    """
     unfinished: Unfinished | None = None
-    write: Literal["upsert"] = "upsert"
+    write: Literal["upsert", "snapshot"] = "upsert"
+    """A snapshot is one day's reading of counters; its id is `<subject>/<date>`, and the next day's figures need it."""
+    api_version: str | None = None
+    """The vendor's version of what the stream reads, where each endpoint has its own; kept on every row."""
     children: tuple[str, ...] = ()
     """Collections with a time of their own, replaced together with their parent."""
     quiet: frozenset[str] = frozenset()

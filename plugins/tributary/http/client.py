@@ -52,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A complete answer with a good status, and the words for where it came from."""
+    """A complete answer, and the words for where it came from."""
 
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
@@ -62,7 +62,8 @@ class Response:
 class HttpClient:
     """A connection pool, a retry policy, rate budgets and a redactor, composed.
 
-    `remedies` says, by HTTP status, what a person should do about this vendor's refusals.
+    `remedies` says, by HTTP status, what a person should do about this vendor's refusals. A vendor whose refusals have
+    codes of their own in the body reads them with `explain`, which may leave an answer to its status.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class HttpClient:
         redact: Redactor,
         budgets: Mapping[str, Budget],
         remedies: Mapping[int, str] | None = None,
+        explain: Callable[[Response, float | None], HttpError | None] = lambda response, retry_after: None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -80,6 +82,7 @@ class HttpClient:
         self.redact = redact
         self.budgets = budgets
         self._remedies = remedies or {}
+        self._explain = explain
         self._timeouts = timeouts or Timeouts()
         self._retry = retry or RetryPolicy()
         self._clock = clock
@@ -94,9 +97,12 @@ class HttpClient:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=8, max_retries=0))
 
-    def send(self, request: Request, read: Callable[[Response], T], *, budget: str, cost: float = 1.0) -> T:
+    def send(
+        self, request: Request | Callable[[], Request], read: Callable[[Response], T], *, budget: str, cost: float = 1.0
+    ) -> T:
         """Returns what `read` makes of the answer.
 
+        A request that carries the time, as signed ones do, is given as a function and made anew for each attempt.
         `read` runs inside the retry loop: it raises `BrokenResponse` or `RateLimited` for what only the body tells.
         """
         result: T = self._retry.retrying(self._sleep)(self._attempt, request, read, budget, cost)
@@ -110,10 +116,12 @@ class HttpClient:
         """Gives the connections back."""
         self._session.close()
 
-    def _attempt(self, request: Request, read: Callable[[Response], T], budget: str, cost: float) -> T:
+    def _attempt(
+        self, request: Request | Callable[[], Request], read: Callable[[Response], T], budget: str, cost: float
+    ) -> T:
         self.budgets[budget].take(cost)
         try:
-            return read(self._exchange(request))
+            return read(self._exchange(request() if callable(request) else request))
         except HttpError as error:
             error.args = (self.redact(str(error)),)
             raise
@@ -217,14 +225,15 @@ class HttpClient:
     def _classify(self, status: int, headers: Mapping[str, str], body: bytes, where: str) -> None:
         if status < 300:
             return
+        wait = retry_after(headers, self._now)
+        if error := self._explain(Response(headers, body, where), wait):
+            raise error
         what = f"HTTP {status}: {self.redact.body(body) or 'no body'}"
         remedy = self._remedies.get(status, "")
         if status == 429:
-            seconds = retry_after(headers, self._now)
-            raise RateLimited(what, where=where, remedy=remedy or self._retry.told(seconds), retry_after=seconds)
+            raise RateLimited(what, where=where, remedy=remedy or self._retry.told(wait), retry_after=wait)
         if status >= 500 or status == 408:
-            seconds = retry_after(headers, self._now)
-            raise VendorUnavailable(what, where=where, remedy=remedy or self._retry.told(seconds), retry_after=seconds)
+            raise VendorUnavailable(what, where=where, remedy=remedy or self._retry.told(wait), retry_after=wait)
         if status in (401, 403):
             raise AuthError(what, where=where, remedy=remedy or "Check the connection's credentials and permissions.")
         if status < 400:

@@ -21,22 +21,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """Exponential back-off with full jitter; a wait that the vendor asks for is honoured up to a limit."""
+    """Exponential back-off; a wait that the vendor asks for is honoured up to a limit."""
 
     attempts: int = 6
     base: float = 1.0
     longest_back_off: float = 60.0
+    jitter: float | None = None
+    """Seconds of chance on top of each wait, where a vendor says how much; None: the whole wait is drawn."""
     longest_retry_after: float = 300.0
     """A vendor that asks for more (a daily quota, say) is left alone: the task fails and tries again later."""
 
     def retrying(self, sleep: Callable[[float], None]) -> tenacity.Retrying:
         """The loop that calls a function until it succeeds or asking again is pointless."""
-        jitter = tenacity.wait_random_exponential(multiplier=self.base, max=self.longest_back_off)
+        back_off: tenacity.wait.wait_base = tenacity.wait_random_exponential(
+            multiplier=self.base, max=self.longest_back_off
+        )
+        if self.jitter is not None:
+            growing = tenacity.wait_exponential(multiplier=self.base, max=self.longest_back_off)
+            back_off = growing + tenacity.wait_random(0, self.jitter)
 
         def wait(state: tenacity.RetryCallState) -> float:
             asked = getattr(_error(state), "retry_after", None)
             # Everyone is told the same moment, so those who obey must not all come back at it.
-            return jitter(state) if asked is None else asked + min(jitter(state), self.base)
+            return back_off(state) if asked is None else asked + min(back_off(state), self.base)
 
         return tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.attempts),

@@ -71,10 +71,12 @@ select operation, count(*) from logged group by operation
 """)
 
 _MERGE_RECORDS = sql.SQL("""
-insert into {table} as stored (merchant_id, record_id, event_at, updated_at, payload, payload_hash, sync_id)
+insert into {table} as stored (
+    merchant_id, record_id, event_at, updated_at, payload, payload_hash, api_version, sync_id
+)
 select
     %(merchant_id)s, incoming.record_id, incoming.event_at, incoming.updated_at,
-    incoming.payload, incoming.payload_hash, %(sync_id)s
+    incoming.payload, incoming.payload_hash, %(api_version)s, %(sync_id)s
 from {incoming} as incoming
 on conflict (merchant_id, record_id) do update
 set
@@ -82,6 +84,7 @@ set
     updated_at = excluded.updated_at,
     payload = excluded.payload,
     payload_hash = excluded.payload_hash,
+    api_version = excluded.api_version,
     loaded_at = now(),
     sync_id = excluded.sync_id
 where {differs}
@@ -181,7 +184,13 @@ def merge_staged(
 
     Runs in the caller's repeatable-read transaction: whoever changes the same rows meanwhile makes it fail, not err.
     """
-    values = {"merchant_id": merchant_id, "channel": channel.name, "stream": stream.name, "sync_id": sync_id}
+    values: dict[str, object] = {
+        "merchant_id": merchant_id,
+        "channel": channel.name,
+        "stream": stream.name,
+        "api_version": stream.api_version,
+        "sync_id": sync_id,
+    }
     table = raw_table(channel, stream.name)
     conn.execute(_DROP_GONE)
     conn.execute(_DROP_SUPERSEDED)

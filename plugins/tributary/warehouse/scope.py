@@ -101,6 +101,24 @@ cross join lateral (
 where claimed.channel = {channel} and claimed.stream = {child_stream}
 """)
 
+# What a day gained is its reading less the one before, so a reading also touches the day of the next.
+_NEXT_SNAPSHOTS = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, following.event_at
+from claimed
+cross join lateral (
+    select event_at
+    from {table}
+    where
+        merchant_id = claimed.merchant_id
+        and record_id > claimed.record_id
+        and record_id < left(claimed.record_id, -strpos(reverse(claimed.record_id), '/')) || '0'
+    order by record_id
+    limit 1
+) as following
+where claimed.channel = {channel} and claimed.stream = {stream}
+""")
+
 _IDENTITIES_OF_CHANGED = sql.SQL("""
 insert into linked (merchant_id, kind, value, hop)
 select distinct version.merchant_id, {kind}, {identity}, 0
@@ -281,6 +299,14 @@ def find_days(conn: Connection, channels: Sequence[Channel], changes: sql.Compos
 def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
     conn.execute(_OWN_TIMES)
     for channel, stream in streams:
+        if stream.write == "snapshot":
+            conn.execute(
+                _NEXT_SNAPSHOTS.format(
+                    table=raw_table(channel, stream.name),
+                    channel=sql.Literal(channel.name),
+                    stream=sql.Literal(stream.name),
+                )
+            )
         for child in (child for child in stream.children if child not in stream.quiet):
             names = {
                 "channel": sql.Literal(channel.name),
