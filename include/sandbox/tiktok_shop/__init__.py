@@ -1,0 +1,1 @@
+"""TikTok Shop's open API, with its authorisation host beside it."""
