@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.http.scripted_vendor import FakeTime, MakeClient, Vendor
-from tributary.http import Budget, HttpClient, Redactor, RetryPolicy, Timeouts
+from tributary.http import Budget, HttpClient, HttpError, Redactor, Response, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,6 +62,7 @@ def make_client(time: FakeTime) -> Iterator[MakeClient]:
         retry: RetryPolicy | None = None,
         budget: Budget | None = None,
         remedies: dict[int, str] | None = None,
+        explain: Callable[[Response, float | None], HttpError | None] | None = None,
         clock: Callable[[], float] | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> HttpClient:
@@ -74,6 +75,7 @@ def make_client(time: FakeTime) -> Iterator[MakeClient]:
             clock=clock or time.clock,
             sleep=time.sleep,
             **({"now": now} if now else {}),
+            **({"explain": explain} if explain else {}),
         )
         made.append(client)
         return client

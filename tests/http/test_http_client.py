@@ -305,3 +305,41 @@ def test_every_attempt_draws_from_the_budget(vendor: Vendor, make_client: MakeCl
     client = make_client(budget=budget, retry=RetryPolicy(base=0.0))
     get(client, vendor)
     assert sum(time.slept) == pytest.approx(1.0)
+
+
+def test_a_signed_request_is_made_anew_for_each_attempt(vendor: Vendor, make_client: MakeClient) -> None:
+    vendor.will(answer(503), answer(503), answer(body=b'"well"'))
+    seconds = itertools.count(1)
+    client = make_client()
+    signed = client.send(lambda: Request("GET", f"{vendor.url}/orders?t={next(seconds)}"), as_json, budget="any")
+    assert signed == "well"
+    assert [path for path, _, _ in vendor.requests] == ["/orders?t=1", "/orders?t=2", "/orders?t=3"]
+
+
+def test_a_vendor_with_codes_of_its_own_explains_its_refusals(vendor: Vendor, make_client: MakeClient) -> None:
+    def explain(response: Response, wait: float | None) -> HttpError | None:
+        code = json.loads(response.body)["code"]
+        if code == 7:
+            return RateLimited(f"code {code}", where=response.where, retry_after=wait)
+        return RequestRefused(f"code {code}", where=response.where, remedy="Ask otherwise.") if code else None
+
+    client = make_client(explain=explain)
+    vendor.will(answer(400, b'{"code": 7}', Retry_After="3"), answer(body=b'"well"'))
+    assert get(client, vendor) == "well"
+    vendor.will(answer(401, b'{"code": 8}'))
+    with pytest.raises(RequestRefused, match=r"^code 8 \(GET .*/orders\)\. Ask otherwise\.$"):
+        get(client, vendor)
+    vendor.will(answer(401, b'{"code": 0}'))
+    with pytest.raises(AuthError, match="HTTP 401"):
+        get(client, vendor)
+
+
+def test_a_vendor_may_say_how_much_chance_its_back_off_wants(
+    vendor: Vendor, make_client: MakeClient, time: FakeTime
+) -> None:
+    vendor.will(answer(503))
+    client = make_client(retry=RetryPolicy(attempts=5, base=1, longest_back_off=3, jitter=0.5))
+    with pytest.raises(VendorUnavailable, match="after 5 attempts"):
+        get(client, vendor)
+    waits = [1, 2, 3, 3]
+    assert [wait <= slept <= wait + 0.5 for wait, slept in zip(waits, time.slept, strict=True)] == [True] * 4

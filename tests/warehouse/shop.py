@@ -76,7 +76,10 @@ ORDERS = Stream(
     identities={"customer": "payload ->> 'customer'", "email": "lower(payload ->> 'email')"},
 )
 VISITS = replace(ORDERS, name="visits", children=(), identities={"email": "lower(payload ->> 'email')"})
-SHOP = Channel(name="shop", conn_type="shop", hook="none", schedule="@hourly", pool="shop", streams=(ORDERS, VISITS))
+COUNTERS = replace(ORDERS, name="counters", children=(), identities={}, write="snapshot", api_version="202509")
+SHOP = Channel(
+    name="shop", conn_type="shop", hook="none", schedule="@hourly", pool="shop", streams=(ORDERS, VISITS, COUNTERS)
+)
 
 
 def payload(content: Mapping[str, Any]) -> bytes:

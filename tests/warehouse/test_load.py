@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.warehouse.shop import NOW, ORDERS, SHOP, START, Vendor, changes, order, page, payload, raw, refund, sync
-from tributary.declaration import Record, Reject
+from tests.warehouse.shop import (
+    COUNTERS,
+    NOW,
+    ORDERS,
+    SHOP,
+    START,
+    Vendor,
+    changes,
+    order,
+    page,
+    payload,
+    raw,
+    refund,
+    sync,
+)
+from tributary.declaration import Page, Record, Reject, Slice
 from tributary.warehouse import load
 from tributary.warehouse.errors import TooManyDeadLetters
 from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
 
 Connect = Any
@@ -42,6 +58,28 @@ def test_repeated_sync_changes_nothing(connect: Connect, conn: psycopg.Connectio
     assert conn.execute("select record_id, loaded_at, xmin from raw.shop_orders").fetchall() == before
     assert len(changes(conn)) == 2
     assert (report.counts.unchanged, report.counts.inserted, report.counts.updated) == (2, 0, 0)
+
+
+def test_each_row_keeps_the_version_of_the_api_that_it_came_from(connect: Connect, conn: psycopg.Connection) -> None:
+    sync(connect, Vendor([Page([order("7/2026-03-01"), order("8/2026-03-01")])]), stream=COUNTERS)
+    newer = replace(COUNTERS, api_version="202605")
+    sync(connect, Vendor([Page([order("7/2026-03-01", version=2), order("8/2026-03-01")])]), stream=newer)
+
+    versions = conn.execute("select record_id, api_version from raw.shop_counters").fetchall()
+    assert dict(versions) == {"7/2026-03-01": "202605", "8/2026-03-01": "202509"}
+
+
+def test_a_checkpoint_waits_for_what_the_vendor_has_not_completed(connect: Connect, conn: psycopg.Connection) -> None:
+    complete = START + timedelta(hours=4)
+
+    def history(api: Vendor, start: datetime, end: datetime) -> Iterator[Slice]:
+        if start < complete:
+            yield Slice(start, min(end, complete), ORDERS.changed)
+
+    gated = replace(ORDERS, history=history, look_back=timedelta())
+    assert sync(connect, Vendor([page(order("1"))]), stream=gated).position == complete
+    assert sync(connect, Vendor([page(order("2"))]), stream=gated, now=NOW + timedelta(hours=1)).position == complete
+    assert raw(conn).keys() == {"1"}
 
 
 def test_update_keeps_the_old_version_in_the_change_log(connect: Connect, conn: psycopg.Connection) -> None:

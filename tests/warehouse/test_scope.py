@@ -88,6 +88,20 @@ def test_a_parent_touches_its_children_and_a_child_its_parent_and_siblings(conn:
     assert scope(conn) == days(1, 11, 13, 14, 3, 15)
 
 
+def test_a_reading_of_a_counter_touches_the_day_of_the_next(conn: psycopg.Connection) -> None:
+    add_merchants(conn, merchant(), merchant("nordlicht"))
+    for record_id, at in {"7/2026-03-02": 1, "7/2026-03-05": 4, "7/2026-03-06": 5, "77/2026-03-03": 2}.items():
+        put(conn, "aurora", "counters", record_id, day(at))
+    put(conn, "nordlicht", "counters", "7/2026-03-04", day(3))
+    put(conn, "aurora", "visits", "7/2026-03-04", day(3))
+    log(conn, "counters", "7/2026-03-02", old=(day(1), {}), new_at=day(1))
+    log(conn, "counters", "77/2026-03-03", new_at=day(2))
+
+    open_build(conn, "build", [SHOP])
+
+    assert scope(conn) == days(1, 4, 2)
+
+
 def test_a_guest_order_reaches_all_days_of_the_customer_who_owns_the_address(conn: psycopg.Connection) -> None:
     add_merchants(conn, merchant(), merchant("nordlicht"))
     put(conn, "aurora", "orders", "guest", day(1), email="A@x")
