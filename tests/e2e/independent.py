@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 PAID = ("PAID", "PARTIALLY_PAID", "PARTIALLY_REFUNDED", "REFUNDED")
 FIGURES = (
@@ -55,7 +55,7 @@ SHIPPING = f"""{{
 ORDERS = f"""query($first: Int!, $after: String) {{
     orders(first: $first, after: $after, sortKey: ID) {{
         nodes {{
-            id processedAt cancelledAt test displayFinancialStatus taxesIncluded
+            id processedAt cancelledAt test displayFinancialStatus taxesIncluded tags
             totalPriceSet {MONEY} totalTaxSet {MONEY} totalTipReceivedSet {MONEY} originalTotalDutiesSet {MONEY}
             totalReceivedSet {MONEY}
             lineItems(first: 6) {LINES}
@@ -226,12 +226,22 @@ def refunds_of(order: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str
         yield refund, figures
 
 
-def business_days(
-    orders: Iterable[dict[str, Any]], time_zone: str, revenue_includes_tax: bool = False
-) -> dict[date, dict[str, Decimal | int | None]]:
-    """The figures of every day that has an order, counted or not, or a refund."""
+def new_days() -> dict[date, dict[str, Fraction]]:
+    """Sums by business day, 0 where nothing was added yet."""
+    return defaultdict(lambda: defaultdict(Fraction))
+
+
+def add_days(
+    orders: Iterable[dict[str, Any]],
+    time_zone: str,
+    days: dict[date, dict[str, Fraction]],
+    counted_elsewhere: Container[str] = (),
+) -> None:
+    """Add the orders to the sums of their days; a day with any order, counted or not, or a refund is there.
+
+    An order that says by its tag that it copies one of `counted_elsewhere` is not counted again.
+    """
     zone = ZoneInfo(time_zone)
-    days: dict[date, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
 
     def day_of(instant: str) -> dict[str, Fraction]:
         return days[datetime.fromisoformat(instant).astimezone(zone).date()]
@@ -240,6 +250,8 @@ def business_days(
         ordered = day_of(order["processedAt"])
         refunds = [(day_of(refund["processedAt"]), figures) for refund, figures in refunds_of(order)]
         if order["test"] or order["cancelledAt"] or order["displayFinancialStatus"] not in PAID:
+            continue
+        if any(tag.removeprefix("TikTokOrderID:") in counted_elsewhere for tag in order.get("tags", ())):
             continue
         ordered["orders"] += 1
         for name, amount in order_figures(order).items():
@@ -252,6 +264,11 @@ def business_days(
             refunded["refunds_cash"] += figures["refunds"]
             refunded["tax_cash"] -= figures["tax"]
 
+
+def figures_of(
+    days: dict[date, dict[str, Fraction]], revenue_includes_tax: bool = False
+) -> dict[date, dict[str, Decimal | int | None]]:
+    """The figures of every day."""
     result: dict[date, dict[str, Decimal | int | None]] = {}
     for day, sums in sorted(days.items()):
         net = sums["gross_sales"] - sums["discounts"] + sums["shipping"]
@@ -263,6 +280,15 @@ def business_days(
         figures["aov"] = as_decimal(cents(sums["revenue"] / count)) if count else None
         result[day] = figures
     return result
+
+
+def business_days(
+    orders: Iterable[dict[str, Any]], time_zone: str, revenue_includes_tax: bool = False
+) -> dict[date, dict[str, Decimal | int | None]]:
+    """The figures of a shop that sells nowhere else."""
+    days = new_days()
+    add_days(orders, time_zone, days)
+    return figures_of(days, revenue_includes_tax)
 
 
 def as_decimal(amount: Fraction) -> Decimal:
