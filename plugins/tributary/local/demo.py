@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from tributary.channels import CHANNELS
 from tributary.local.airflow_api import AirflowApi
 from tributary.local.figures import LAST_DAYS, TOTALS, table
 from tributary.local.lifecycle import up
@@ -20,47 +21,55 @@ if TYPE_CHECKING:
     from tributary.local.environment import Installation
     from tributary.local.progress import Progress, Step
 
-INGEST = "ingest_shopify"
+INGESTS = {f"ingest_{channel.name}": channel.name for channel in CHANNELS}
 
 
 def demo(installation: Installation, progress: Progress) -> str:
     """Start everything, bring the first figures through the whole road, and say where to look."""
     env = up(installation, progress)
     api = AirflowApi(env)
-    with progress.step("Ingest of Shopify") as step:
-        run_id = start_ingest(api)
-        api.wait_for_run(INGEST, run_id, step.say, installation)
+    runs = start_ingests(api)
+    for dag_id, run_id in runs.items():
+        with progress.step(f"Ingest of {INGESTS[dag_id]}") as step:
+            api.wait_for_run(dag_id, run_id, step.say, installation)
     with progress.step("Build, gate and publish") as step:
-        for dag_id, caused in wait_for_caused(api, run_id, step):
+        for dag_id, caused in wait_for_caused(api, runs, step):
             api.wait_for_run(dag_id, caused, step.say, installation)
     return f"{figures(env)}\n\n{where(installation, env)}\nReady after {progress.seconds:.0f} s."
 
 
-def start_ingest(api: AirflowApi) -> str:
-    """Unpause every DAG and return a run of the ingest: the one that its schedule starts at once, or one of our own."""
+def start_ingests(api: AirflowApi) -> dict[str, str]:
+    """Unpause every DAG and return a run of each ingest: the one that its schedule starts, or one of our own."""
     paused = [dag_id for dag_id, dag in api.dags().items() if dag["is_paused"]]
     for dag_id in paused:
         api.unpause(dag_id)
-    until = time.monotonic() + (15 if INGEST in paused else 0)
-    while not (active := api.active_runs(INGEST)):
-        if time.monotonic() >= until:
-            return api.trigger(INGEST)
+    runs: dict[str, str] = {}
+    until = time.monotonic() + (15 if set(paused).intersection(INGESTS) else 0)
+    while len(runs) < len(INGESTS):
+        for dag_id in (dag_id for dag_id in INGESTS if dag_id not in runs):
+            if active := api.active_runs(dag_id):
+                runs[dag_id] = active[0]
+            elif time.monotonic() >= until:
+                runs[dag_id] = api.trigger(dag_id)
         time.sleep(0.5)
-    return active[0]
+    return {dag_id: runs[dag_id] for dag_id in INGESTS}
 
 
-def wait_for_caused(api: AirflowApi, run_id: str, step: Step) -> list[tuple[str, str]]:
-    """The runs that the ingest caused, as soon as the scheduler has started them."""
+def wait_for_caused(api: AirflowApi, runs: Mapping[str, str], step: Step) -> list[tuple[str, str]]:
+    """The runs that the ingests caused, as soon as the scheduler has started them."""
     until = time.monotonic() + 900
-    while (caused := api.runs_caused_by(INGEST, run_id)) is None:
-        if time.monotonic() > until:
-            raise ProblemError(
-                "The ingest brought news, but no transform was started.",
-                "Look whether `transform` is paused in Airflow, or stuck in an earlier run.",
-            )
-        step.say("waiting for its turn")
-        time.sleep(0.5)
-    return caused
+    found: set[tuple[str, str]] = set()
+    for dag_id, run_id in runs.items():
+        while (caused := api.runs_caused_by(dag_id, run_id)) is None:
+            if time.monotonic() > until:
+                raise ProblemError(
+                    "The ingest brought news, but no transform was started.",
+                    "Look whether `transform` is paused in Airflow, or stuck in an earlier run.",
+                )
+            step.say("waiting for its turn")
+            time.sleep(0.5)
+        found.update(caused)
+    return sorted(found)
 
 
 def figures(env: Mapping[str, str]) -> str:

@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.exceptions import AirflowFailException
 
 from tributary.channels import channel as declared
+from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
 from tributary.quality.finding import Finding, record
@@ -78,8 +78,7 @@ class ControlTotalsOperator(BaseOperator):
         """Compare, keep what was found, and fail when days still differ."""
         channel = declared(self.channel)
         connect = partial(warehouse, self.warehouse_conn_id)
-        api = import_string(channel.hook)(self.connection).get_conn()
-        verdict = control(connect, api, channel, self.merchant_id)
+        verdict = control(connect, vendor(channel, self.connection), channel, self.merchant_id)
         finding = Finding(
             dataset=f"{self.channel} control totals",
             check="Closed days agree with the shop's own count",

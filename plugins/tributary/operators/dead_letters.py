@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from tributary.channels import channel as declared
+from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
 from tributary.warehouse.replay import open_letters, replay
@@ -117,7 +117,7 @@ class ReplayOperator(BaseOperator):
         channel = declared(self.channel)
         report = replay(
             partial(warehouse, self.warehouse_conn_id),
-            import_string(channel.hook)(self.connection).get_conn(),
+            vendor(channel, self.connection),
             channel,
             channel.stream(self.stream),
             self.merchant_id,

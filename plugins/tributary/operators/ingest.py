@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk._shared.module_loading import import_string
 
 from tributary.channels import channel as declared
+from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
 from tributary.warehouse.settings import apply_merchants, load_merchants
@@ -88,7 +88,7 @@ class SyncOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Sync and return what it did."""
         channel = declared(self.channel)
-        api = import_string(channel.hook)(self.connection).get_conn()
+        api = vendor(channel, self.connection)
         report = sync_stream(
             partial(warehouse, self.warehouse_conn_id),
             api,
