@@ -7,10 +7,10 @@ COMPILE = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-strip-extras --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs test lint bench lock env env-dev
+.PHONY: help demo up down status logs test lint bench new-channel lock env env-dev
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: env ## From nothing to both merchants' figures on the screen; leaves everything running
 	@$(RUN) -m tributary.local demo
@@ -40,6 +40,9 @@ lint: env-dev ## Formatting, types, SQL and YAML
 bench: env ## Speed beside a bare COPY and beside dlt; QUICK=1 takes two minutes, BENCH="--profile --million" tells more
 	@$(BOOTSTRAP) peers
 	@PYTHONPATH=include $(RUN) -m bench ingestion $(if $(QUICK),--orders 10000 --runs 1) $(BENCH)
+
+new-channel: env ## Stubs of a new channel: make new-channel NAME=vendor_product
+	@$(RUN) -m tributary.local.new_channel '$(NAME)'
 
 lock: env-dev ## Compile requirements*.in into the pinned, hashed requirements*.txt
 	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt

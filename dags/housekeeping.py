@@ -6,7 +6,9 @@
   back until it agrees (`ops.control_totals`).
 * **Proof**: some published days, others every night, are computed again from `raw` beside production and compared with
   `marts`, row for row. Nothing is published.
-* **Retention**: the pipeline's own records end: check results and syncs after 90 days, closed dead letters after 30.
+* **Authorisations**: one that ends within 30 days is told, with the connection that needs a new one.
+* **Retention**: the pipeline's own records end: check results and syncs after 90 days, closed dead letters and ended
+  authorisations after 30.
 
 **Safe to run at any time**, by hand too, as after the repair of a control total.
 
@@ -21,6 +23,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, task_group
 
 from tributary.channels import CHANNELS
+from tributary.operators.authorisations import AuthorisationsOperator
 from tributary.operators.control_totals import ControlTotalsOperator, PlanTotalsOperator
 from tributary.operators.dbt import dbt_models
 from tributary.operators.housekeeping import CompareProofOperator, ExpireOperator, OpenProofOperator
@@ -64,4 +67,4 @@ with DAG(
             >> CompareProofOperator(task_id="compare", schema=SCHEMA)
         )
 
-    [proof(), ExpireOperator(task_id="expire")] >> report
+    [proof(), AuthorisationsOperator(task_id="authorisations"), ExpireOperator(task_id="expire")] >> report

@@ -9,11 +9,9 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from sandbox.admin_request import NotThereError, body
+from sandbox.admin_request import NotThereError, body, route
 from sandbox.admin_shops import ShopAdmin, summary
+from sandbox.admin_tiktok import TikTokAdmin
 from sandbox.business import truth
 from sandbox.business.merchants import DIRECT
 from sandbox.business.money import decimal_text
@@ -22,9 +20,8 @@ from sandbox.faults import Fault
 from sandbox.shopify.routes import SCOPES, Shopify
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
+    from starlette.routing import Route
 
     from sandbox.business.order import Visit
     from sandbox.slack import Slack
@@ -40,21 +37,10 @@ class Admin:
         self._slack = slack
         self._faults = faults
         self._shops = ShopAdmin(world, shopify)
+        self._tiktok = TikTokAdmin(world, self._shops.shop)
 
     def routes(self) -> list[Route]:
-        def route(path: str, handler: Callable[[Request], Awaitable[Any]], *methods: str) -> Route:
-            async def answer(request: Request) -> Response:
-                try:
-                    return JSONResponse(await handler(request))
-                except NotThereError as error:
-                    return JSONResponse({"error": str(error)}, 404)
-                except (ValueError, LookupError, TypeError) as error:
-                    return JSONResponse({"error": str(error)}, 400)
-                except RuntimeError as error:
-                    return JSONResponse({"error": str(error)}, 409)
-
-            return Route("/_admin" + path, answer, methods=list(methods))
-
+        handlers = [*self._shops.handlers(), *self._tiktok.handlers()]
         return [
             route("/health", self.health, "GET"),
             route("/clock", self.clock, "GET", "POST"),
@@ -62,7 +48,7 @@ class Admin:
             route("/tokens/{token}/{verb:str}", self.token, "POST"),
             route("/slack/messages", self.slack_messages, "GET", "DELETE"),
             route("/shops/{shop}/tokens", self.issue_token, "POST"),
-            *(route("/shops/{shop}" + path, handler, *methods) for path, handler, methods in self._shops.handlers()),
+            *(route("/shops/{shop}" + path, handler, *methods) for path, handler, methods in handlers),
             route("/truth/{shop}/days", self.truth_days, "GET"),
             route("/truth/{shop}/orders/{order:int}", self.truth_order, "GET"),
         ]
@@ -124,9 +110,13 @@ class Admin:
         return self._slack.messages
 
     async def truth_days(self, request: Request) -> Any:
+        """With `without_mirrors`, only what is not told by TikTok Shop already: a sale counts once."""
         shop = self._shops.shop(request)
         today = self._world.now().astimezone(shop.merchant.zone).date()
-        totals = truth.days(shop.merchant, shop.orders.values(), self._world.first_day, today)
+        told = {order.mirror.id for order in shop.tiktok.orders if order.mirror is not None}
+        left_out = told if "without_mirrors" in request.query_params else set()
+        orders = [order for order in shop.orders.values() if order.id not in left_out]
+        totals = truth.days(shop.merchant, orders, self._world.first_day, today)
         return [{"date_day": day.isoformat(), **total.row()} for day, total in totals.items()]
 
     async def truth_order(self, request: Request) -> Any:

@@ -13,10 +13,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from sandbox.admin import Admin
+from sandbox.admin_tiktok_shop import TikTokShopAdmin
 from sandbox.faults import Fault, Faults
 from sandbox.shopify.routes import Shopify
 from sandbox.shopify.schema import admin_schema
 from sandbox.slack import Slack
+from sandbox.tiktok_organic.routes import TikTokOrganic
+from sandbox.tiktok_shop.routes import TikTokShop
 from sandbox.world import Settings, World
 
 if TYPE_CHECKING:
@@ -28,9 +31,18 @@ def create_app(settings: Settings) -> Starlette:
     admin_schema()
     world = World(settings)
     shopify, slack = Shopify(world, settings), Slack(world)
+    tiktok_shop, tiktok_organic = TikTokShop(world, settings), TikTokOrganic(world, settings)
     faults: list[Fault] = []
     admin = Admin(world, shopify, slack, faults)
-    routes = [*admin.routes(), *shopify.routes(), *slack.routes()]
+    authorisation = TikTokShopAdmin(world, tiktok_shop.access)
+    routes = [
+        *admin.routes(),
+        *authorisation.routes(),
+        *shopify.routes(),
+        *slack.routes(),
+        *tiktok_organic.routes(),
+        *tiktok_shop.routes(),
+    ]
     return Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults)])
 
 

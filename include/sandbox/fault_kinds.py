@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate
+from email.utils import formatdate, parsedate_to_datetime
 from typing import Any
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -67,7 +67,9 @@ async def wrong_content_type(exchange: Exchange, *, content_type: str = "text/pl
 async def clock_off(exchange: Exchange, *, seconds: float) -> None:
     """The answer's `Date` is wrong by so many `seconds`: ahead, or behind when negative."""
     status, headers, body = await exchange.answer()
-    date = formatdate(time.time() + seconds, usegmt=True)
+    told = next((value.decode() for name, value in headers if name.lower() == b"date"), None)
+    honest = parsedate_to_datetime(told).timestamp() if told else time.time()
+    date = formatdate(honest + seconds, usegmt=True)
     await exchange.whole(status, replaced(headers, b"date", date.encode()), body)
 
 

@@ -1,20 +1,25 @@
-"""One merchant as it is visible now: orders, drafts, products and customers."""
+"""One merchant as it is visible now: orders, drafts, products, customers, and sales and videos on TikTok Shop."""
 
 from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.business.catalogue import CatalogueProduct, opening
 from sandbox.business.order import Event, Order, Person, apply
 from sandbox.business.simulator import Draft, Simulator, day_start
+from sandbox.business.tiktok_mirror import copied, followed
+from sandbox.business.tiktok_sales import TikTokSales
+from sandbox.business.videos import Videos
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
     from sandbox.business.merchants import Merchant
+    from sandbox.business.tiktok_order import TikTokOrder
 
 
 @dataclass(slots=True)
@@ -41,8 +46,10 @@ class Shop:
         self.drafts: list[Draft] = []
         self.products: dict[int, CatalogueProduct] = opening(merchant, day_start(merchant, first_day))
         self.version = 0
+        self.videos = Videos(merchant, seed, first_day)
+        self.tiktok = TikTokSales(merchant, seed, first_day, self._mirror)
         self._simulator = Simulator(merchant, seed, first_day)
-        self._pending: list[tuple[datetime, int, Order, Event | None]] = []
+        self._pending: list[tuple[datetime, int, int, Order, Event | None]] = []
         self._pushed = 0
         self._pending_drafts: list[tuple[datetime, int, Draft]] = []
         self._sorted: dict[tuple[str, str], tuple[int, list[tuple[Any, int]]]] = {}
@@ -54,9 +61,26 @@ class Shop:
 
     def schedule(self, order: Order, events: list[Event]) -> None:
         """Show the order from its creation on, and its events from theirs on."""
-        for at, event in [(order.created_at, None), *((event.at, event) for event in events)]:
-            self._pushed += 1
-            heapq.heappush(self._pending, (at, self._pushed, order, event))
+        self._push(order.created_at, order, None)
+        for event in events:
+            self._push(event.at, order, event)
+
+    def _push(self, at: datetime, order: Order, event: Event | None) -> None:
+        """At one time the order's id decides, so that what is due does not depend on when that was known."""
+        self._pushed += 1
+        heapq.heappush(self._pending, (at, order.id, self._pushed, order, event))
+
+    def _mirror(self, original: TikTokOrder, at: datetime, event: Event | None) -> None:
+        """An app copies an order of TikTok Shop, and later what happens to it."""
+        if original.mirror_delay is None:
+            return
+        delay = timedelta(seconds=original.mirror_delay)
+        if event is None:
+            original.mirror = copied(original, at + delay)
+            self._push(original.mirror.created_at, original.mirror, None)
+        for due in followed(original, event, delay):
+            assert original.mirror is not None
+            self._push(due.at, original.mirror, due)
 
     def show(self, order: Order) -> None:
         """The order is there from now on; its customer may have been merged into another."""
@@ -78,10 +102,11 @@ class Shop:
                 self.schedule(order, events)
             for draft in day.drafts:
                 heapq.heappush(self._pending_drafts, (draft.created_at, draft.id, draft))
+        self.tiktok.advance(now)
         while self._pending_drafts and self._pending_drafts[0][0] <= now:
             self.drafts.append(heapq.heappop(self._pending_drafts)[2])
         while self._pending and self._pending[0][0] <= now:
-            _, _, order, event = heapq.heappop(self._pending)
+            _, _, _, order, event = heapq.heappop(self._pending)
             if event is None:
                 self.show(order)
             else:

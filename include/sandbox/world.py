@@ -26,11 +26,14 @@ from sandbox.business.order import (
     ship,
     tax_goods,
 )
+from sandbox.business.tiktok_placing import place
 from sandbox.clock import Clock, iso, parse_instant
 from sandbox.shop import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sandbox.business.tiktok_order import TikTokOrder
 
 HISTORY_DAYS = 90
 
@@ -234,12 +237,39 @@ def _remove_product(shop: Shop, at: datetime, number: int, data: dict[str, Any])
     del shop.products[data["product"]]
 
 
+def _adjust_video(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    videos = shop.videos
+    day = date.fromisoformat(data["day"])
+    videos.adjust(videos.get(data["video"]), day, data["counter"], int(data["by"]), videos.today(at))
+
+
+def _delete_video(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.videos.get(data["video"]).deleted_at = at
+
+
+def _place_tiktok_order(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> TikTokOrder:
+    order = place(shop.tiktok, at, data)
+    shop.advance(at)
+    return order
+
+
+def _tiktok_event(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    order = shop.tiktok.known[data["order"]]
+    if not shop.tiktok.react(order, Event(at, data["event"], data["data"])):
+        raise RuntimeError(f"TikTok order {order.id} is {order.status} and cannot take {data['event']} {data['data']}")
+    shop.advance(at)
+
+
 HAPPENINGS: dict[str, Callable[[Shop, datetime, int, dict[str, Any]], Any]] = {
     "delete_order": _delete_order,
     "merge_customers": _merge_customers,
     "add_product": _add_product,
     "change_product": _change_product,
     "remove_product": _remove_product,
+    "place_tiktok_order": _place_tiktok_order,
+    "tiktok_event": _tiktok_event,
+    "adjust_video": _adjust_video,
+    "delete_video": _delete_video,
 }
 
 

@@ -105,6 +105,8 @@ class Stream:
     unfinished: Unfinished | None = None
     write: Literal["upsert", "snapshot"] = "upsert"
     """A snapshot is one day's reading of counters; its id is `<subject>/<date>`, and the next day's figures need it."""
+    restated_for: timedelta | None = None
+    """For how long the vendor corrects a day: its figures are final once those of the day so much later are there."""
     api_version: str | None = None
     """The vendor's version of what the stream reads, where each endpoint has its own; kept on every row."""
     children: tuple[str, ...] = ()
@@ -112,7 +114,10 @@ class Stream:
     quiet: frozenset[str] = frozenset()
     """Of the stream and its children, those whose change moves no figure of their own day."""
     identities: Mapping[str, str] = field(default_factory=dict)
-    """Kind of identity -> SQL expression over `payload`: rows that share one are recomputed together, and indexed."""
+    """Kind of identity -> SQL expression over `payload`: rows that share one are recomputed together, and indexed.
+
+    A kind that several streams declare makes one thing of their rows, so that the rows' children are recomputed too.
+    """
     max_dead_letter_rate: float = 0.01
     """Above this share of unacceptable records the sync fails, after the good ones landed."""
 

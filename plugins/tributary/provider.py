@@ -41,6 +41,77 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Optional: another version of the Admin API, such as 2027-01.",
                     },
                 },
-            }
+            },
+            {
+                "connection-type": "tiktok_shop",
+                "hook-class-name": "tributary.channels.tiktok_shop.hook.TikTokShopHook",
+                "hook-name": "TikTok Shop",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "port", "schema", "extra"],
+                    "relabeling": {"login": "App key", "password": "App secret"},
+                    "placeholders": {"login": "as Partner Center shows it"},
+                },
+                "conn-fields": {
+                    "refresh_token": {
+                        "label": "Refresh token",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                        "description": "What the seller's authorisation of the app brought; those that follow it are "
+                        "kept in the warehouse. After a new authorisation, put in the new one.",
+                    },
+                    "access_token": {
+                        "label": "Access token",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                        "description": "Only to try a shop without a refresh token: it lasts a week.",
+                    },
+                    "shop_id": {
+                        "label": "Shop id",
+                        "schema": {"type": ["string", "null"], "pattern": "^\\d+$"},
+                        "description": "Only where the authorisation covers several shops; Test lists them.",
+                    },
+                    "requests_per_second": {
+                        "label": "Requests a second",
+                        "schema": {"type": ["string", "null"], "pattern": "^\\d*\\.?\\d+$"},
+                        "description": "How fast analytics are asked for, such as 0.5; 1 if empty.",
+                    },
+                    "api_host": {
+                        "label": "API host",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "Optional: another host than https://open-api.tiktokglobalshop.com.",
+                    },
+                    "auth_host": {
+                        "label": "Authorisation host",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "Optional: another host than https://auth.tiktok-shops.com.",
+                    },
+                },
+            },
+            {
+                "connection-type": "tiktok_organic",
+                "hook-class-name": "tributary.channels.tiktok_organic.hook.TikTokOrganicHook",
+                "hook-name": "TikTok (organic)",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "port", "schema", "extra"],
+                    "relabeling": {"login": "Client id", "password": "Client secret"},
+                    "placeholders": {"login": "of the app that may use the Accounts API"},
+                },
+                "conn-fields": {
+                    "business_id": {
+                        "label": "Business id",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "The open_id that came with the account's authorisation.",
+                    },
+                    "refresh_token": {
+                        "label": "Refresh token",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                        "description": "What the account's authorisation of the app brought; those that follow it are "
+                        "kept in the warehouse. After a new authorisation, put in the new one.",
+                    },
+                    "api_host": {
+                        "label": "API host",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "Optional: another host than https://business-api.tiktok.com.",
+                    },
+                },
+            },
         ],
     }

@@ -1,22 +1,32 @@
-"""A sandbox that stands still, and Shopify's API against it."""
+"""A sandbox that stands still, and the vendors' APIs against it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from sandbox.app import create_app
 from sandbox.serve import serve
 from sandbox.world import Settings
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW, SCOPES, MakeApi, Sandbox
+from tests.channels.tiktok_road import Road as TikTokRoad
+from tests.channels.tiktok_sandbox import ACCESS_TOKEN, APP, SHOP_ID, MakeTikTok
+from tests.conftest import new_database
 from tributary.channels.shopify.api import ShopifyApi
 from tributary.channels.shopify.refusals import STATUS_REMEDIES
 from tributary.channels.shopify.token import StaticToken, TokenSource
+from tributary.channels.tiktok_shop import token as tiktok_token
+from tributary.channels.tiktok_shop.api import OFFICIAL_RETRY, TikTokShopApi
+from tributary.channels.tiktok_shop.api import TokenSource as TikTokTokens
+from tributary.channels.tiktok_shop.api import budgets as tiktok_budgets
+from tributary.channels.tiktok_shop.refusals import explain
 from tributary.http import Budget, HttpClient, Redactor, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +83,50 @@ def make_api(sandbox: Sandbox, slept: list[float]) -> Iterator[MakeApi]:
     yield make
     for api in made:
         api.close()
+
+
+@pytest.fixture
+def make_tiktok(request: pytest.FixtureRequest, slept: list[float]) -> Iterator[MakeTikTok]:
+    """Clients of aurora's TikTok shop, or of another address; back-off is noted instead of waited for."""
+    made: list[TikTokShopApi] = []
+
+    def make(
+        *,
+        url: str | None = None,
+        token: TikTokTokens | None = None,
+        shop_id: str | None = SHOP_ID,
+        now: Callable[[], datetime] = lambda: NOW,
+        retry: RetryPolicy = OFFICIAL_RETRY,
+        timeouts: Timeouts | None = None,
+    ) -> TikTokShopApi:
+        client = HttpClient(
+            redact=Redactor([APP.secret]),
+            budgets={group: Budget(rate=1e9, capacity=1e9) for group in tiktok_budgets(1)},
+            explain=explain,
+            timeouts=timeouts,
+            retry=retry,
+            sleep=slept.append,
+            now=now,
+        )
+        url = url or request.getfixturevalue("sandbox").url
+        made.append(TikTokShopApi(client, url, APP, token or tiktok_token.StaticToken(ACCESS_TOKEN), shop_id, now))
+        return made[-1]
+
+    yield make
+    for api in made:
+        api.close()
+
+
+@pytest.fixture(scope="module")
+def shared_warehouse(postgres_server_url: str, migrated_database: str) -> Iterator[str]:
+    """One warehouse for all tests of a module, each with a merchant of its own."""
+    with new_database(postgres_server_url, template=migrated_database) as url:
+        yield url
+
+
+@pytest.fixture
+def tiktok_road(
+    request: pytest.FixtureRequest, sandbox: Sandbox, make_tiktok: MakeTikTok, shared_warehouse: str
+) -> TikTokRoad:
+    """Aurora's TikTok Shop and a warehouse that it is read into."""
+    return TikTokRoad(request.node.name, sandbox, make_tiktok, lambda: psycopg.connect(shared_warehouse))

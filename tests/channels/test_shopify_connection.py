@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.channels.shopify_sandbox import SCOPES
-from tributary.channels.shopify.api import Answer, ShopifyApi, budgets
+from tributary.channels.shopify.api import ShopifyApi, budgets
 from tributary.channels.shopify.diagnosis import diagnose
 from tributary.channels.shopify.refusals import GraphQLError, refused
 from tributary.channels.shopify.token import ClientCredentials, StaticToken
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shopify_sandbox import MakeApi, Sandbox
+
+    from tributary.channels.answer import Answer
 
 
 def issue(sandbox: Sandbox, *scopes: str) -> StaticToken:

@@ -115,7 +115,7 @@ def test_every_channel_has_a_connection_type_with_its_hook() -> None:
     types = {kind["connection-type"]: kind["hook-class-name"] for kind in get_provider_info()["connection-types"]}
     assert types == {channel.conn_type: channel.hook for channel in CHANNELS}
     assert channel("shopify") in CHANNELS
-    with pytest.raises(LookupError, match=r"no channel 'etsy'; there are \['shopify'\]"):
+    with pytest.raises(LookupError, match=r"no channel 'etsy'; there are \['shopify', "):
         channel("etsy")
 
 

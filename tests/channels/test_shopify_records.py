@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from tributary.channels.records import UnacceptableError, reject
 from tributary.channels.shopify.nested import is_cut
 from tributary.channels.shopify.orders import check
-from tributary.channels.shopify.records import UnacceptableError, reject
+from tributary.channels.shopify.records import find_id
 
 
 def money(amount: Any) -> dict[str, Any]:
@@ -290,5 +291,5 @@ def test_a_missing_field_is_named() -> None:
     ],
 )
 def test_a_dead_letter_keeps_the_bytes_and_the_id_if_there_is_one(payload: bytes, record_id: str | None) -> None:
-    letter = reject(payload, "because")
+    letter = reject(payload, "because", find_id)
     assert (letter.record_id, letter.reason, letter.payload) == (record_id, "because", payload)

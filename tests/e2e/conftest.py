@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 import requests
 
+from tests.e2e.independent_tiktok import TikTokShop
 from tributary.local.airflow_api import DONE, AirflowApi
 from tributary.local.environment import Installation
 from tributary.local.lifecycle import down, up
@@ -56,6 +58,13 @@ class Road:
         answer.raise_for_status()
         return answer.json()
 
+    def tiktok(self) -> TikTokShop:
+        """The merchant's TikTok Shop as a stranger reads it, by the vendor's clock."""
+        token = self.sandbox("GET", "tiktok/authorisation")["access_tokens"][0]
+        now = datetime.fromisoformat(self.sandbox("GET", "clock")["now"]).timestamp()
+        app = (self.env["TIKTOK_SHOP_AURORA_APP_KEY"], self.env["TIKTOK_SHOP_AURORA_APP_SECRET"])
+        return TikTokShop(self.env["SANDBOX_URL"], *app, token, self.env["TIKTOK_SHOP_AURORA_SHOP_ID"], lambda: now)
+
     def _states(self, dag_id: str, run_id: str) -> dict[str, str]:
         state = _until(lambda: self._ended(dag_id, run_id), f"{dag_id} {run_id}")
         tasks = self.airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 200})
@@ -93,6 +102,8 @@ def road() -> Iterator[Road]:
         running.sandbox("POST", "clock", {"freeze": True})
         for dag_id in running.airflow.dags():
             running.airflow.unpause(dag_id)
+        marketplace = running.run("ingest_tiktok_organic") | running.run("ingest_tiktok_shop")
+        assert set(marketplace.values()) <= {"success", "skipped"}, marketplace
         first = running.cycle()
         assert first["transform"] == "success", first
         yield running

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.independent import FIGURES, Shop, business_days
+from tests.e2e.independent import FIGURES, Shop, add_days, figures_of, new_days
+from tests.e2e.independent_tiktok import add_days as add_tiktok_days
 
 if TYPE_CHECKING:
     from datetime import date
@@ -27,7 +28,10 @@ def published(road: Road, merchant: str) -> dict[date, dict[str, Any]]:
 
 def second_opinion(road: Road, merchant: str) -> dict[date, dict[str, Any]]:
     shop = Shop(f"{road.env['SANDBOX_URL']}/shopify/{merchant}.myshopify.com", f"shpat_sandbox_{merchant}")
-    return business_days(shop.orders(), ZONES[merchant])
+    days = new_days()
+    sold_elsewhere = add_tiktok_days(road.tiktok(), ZONES[merchant], days) if merchant == "aurora" else set()
+    add_days(shop.orders(), ZONES[merchant], days, sold_elsewhere)
+    return figures_of(days)
 
 
 def publications(road: Road) -> set[tuple[Any, ...]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.http.scripted_vendor import FakeTime, MakeClient, Vendor
+from tests.http.scripted_vendor import FakeTime, MakeClient, Vendor, scripted_vendor
 from tributary.http import Budget, HttpClient, HttpError, Redactor, Response, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
@@ -19,30 +17,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def vendor() -> Iterator[Vendor]:
     """A vendor on a free port."""
-    stage = Vendor()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            stage.play(self)
-
-        do_GET = do_POST  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Keeps quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    stage.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield stage
-    stage.released.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with scripted_vendor() as vendor:
+        yield vendor
 
 
 @pytest.fixture

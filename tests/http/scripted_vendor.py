@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tributary.http import HttpClient
 
@@ -66,6 +67,37 @@ class Vendor:
         self.connections.add(handler.client_address)
         act = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         act(handler)
+
+
+@contextmanager
+def scripted_vendor() -> Iterator[Vendor]:
+    """A vendor on a free port."""
+    stage = Vendor()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            stage.play(self)
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Keeps quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    stage.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield stage
+    finally:
+        stage.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 class FakeTime:

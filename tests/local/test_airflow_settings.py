@@ -77,14 +77,22 @@ def test_loading_twice_restores_the_file_and_leaves_the_rest(
     )
     assert result.returncode == 0, result.stderr
     loaded = json.loads(result.stdout.splitlines()[-1])
-    assert loaded["connections"].keys() == {"warehouse", "shopify_aurora", "shopify_nordlicht", "slack", "mine"}
+    assert loaded["connections"].keys() == {
+        "mine",
+        "shopify_aurora",
+        "shopify_nordlicht",
+        "slack",
+        "tiktok_organic_aurora",
+        "tiktok_shop_aurora",
+        "warehouse",
+    }
     assert loaded["connections"]["warehouse"] == [
         *("postgres", env["WAREHOUSE_HOST"], int(env["WAREHOUSE_PORT"])),
         *(env["WAREHOUSE_USER"], env["WAREHOUSE_PASSWORD"], "tributary", None),
     ]
     assert loaded["connections"]["slack"][4] == env["SLACK_TOKEN"]
     assert json.loads(loaded["connections"]["slack"][6]) == {"base_url": env["SLACK_BASE_URL"]}
-    assert loaded["pools"] == {"shopify": 4}
+    assert loaded["pools"] == {"shopify": 4, "tiktok_organic": 1, "tiktok_shop": 2}
     assert loaded["variables"] == {"v": "1"}
 
 

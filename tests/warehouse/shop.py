@@ -77,8 +77,14 @@ ORDERS = Stream(
 )
 VISITS = replace(ORDERS, name="visits", children=(), identities={"email": "lower(payload ->> 'email')"})
 COUNTERS = replace(ORDERS, name="counters", children=(), identities={}, write="snapshot", api_version="202509")
+FIGURES = replace(ORDERS, name="figures", children=(), identities={}, restated_for=timedelta(days=3))
 SHOP = Channel(
-    name="shop", conn_type="shop", hook="none", schedule="@hourly", pool="shop", streams=(ORDERS, VISITS, COUNTERS)
+    name="shop",
+    conn_type="shop",
+    hook="none",
+    schedule="@hourly",
+    pool="shop",
+    streams=(ORDERS, VISITS, COUNTERS, FIGURES),
 )
 
 

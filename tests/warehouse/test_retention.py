@@ -31,10 +31,15 @@ def test_only_what_is_finished_and_old_goes(conn: psycopg.Connection) -> None:
         select 'aurora', 'shop', 'orders', reason, '', reason::bytea, gen_random_uuid(), '2026-01-01', at::timestamptz
         from (values ('closed long ago', '2026-10-01'), ('just closed', '2026-10-03'), ('open', null))
             as letter (reason, at);
+
+        insert into ops.vendor_tokens (grant_key, connection, pair, access_ends_at, authorisation_ends_at)
+        select at, 'shop', '', now(), at::timestamptz
+        from unnest(array['2026-10-01', '2026-10-03']) as authorisation (at);
     """)
 
-    assert expire(conn, NOW) == {"check_results": 1, "syncs": 1, "dead_letters": 1}
+    assert expire(conn, NOW) == {"check_results": 1, "syncs": 1, "dead_letters": 1, "vendor_tokens": 1}
 
     assert conn.execute("select status from ops.syncs order by 1").fetchall() == [("failed",), ("running",)]
     assert conn.execute("select reason from ops.dead_letters order by 1").fetchall() == [("just closed",), ("open",)]
-    assert expire(conn, NOW) == {"check_results": 0, "syncs": 0, "dead_letters": 0}
+    assert conn.execute("select grant_key from ops.vendor_tokens").fetchall() == [("2026-10-03",)]
+    assert expire(conn, NOW) == {"check_results": 0, "syncs": 0, "dead_letters": 0, "vendor_tokens": 0}

@@ -102,6 +102,34 @@ def test_a_reading_of_a_counter_touches_the_day_of_the_next(conn: psycopg.Connec
     assert scope(conn) == days(1, 4, 2)
 
 
+def test_the_figures_of_a_day_touch_the_day_that_they_make_final(conn: psycopg.Connection) -> None:
+    add_merchants(conn, merchant())
+    for at in range(1, 8):
+        put(conn, "aurora", "figures", f"shop/{at}", day(at))
+        put(conn, "aurora", "counters", f"7/{at}", day(at))
+    log(conn, "figures", "shop/6", new_at=day(6))
+    log(conn, "counters", "7/7", new_at=day(7))
+
+    open_build(conn, "build", [SHOP])
+
+    assert scope(conn) == days(3, 6, 7)
+
+
+def test_what_several_streams_know_is_reached_with_its_children(conn: psycopg.Connection) -> None:
+    """Of an identity that only one stream has, the children stay as they are."""
+    add_merchants(conn, merchant())
+    put(conn, "aurora", "orders", "changed", day(1), email="a@x", customer="c1")
+    put(conn, "aurora", "orders", "same address", day(2), email="A@x")
+    put(conn, "aurora", "orders", "same customer", day(3), customer="c1")
+    for number, parent in enumerate(("same address", "same address1", "same customer")):
+        put(conn, "aurora", "refunds", f"{parent}/1", day(10 + number))
+    log(conn, "orders", "changed", new_at=day(1))
+
+    open_build(conn, "build", [SHOP])
+
+    assert scope(conn) == days(1, 2, 3, 10)
+
+
 def test_a_guest_order_reaches_all_days_of_the_customer_who_owns_the_address(conn: psycopg.Connection) -> None:
     add_merchants(conn, merchant(), merchant("nordlicht"))
     put(conn, "aurora", "orders", "guest", day(1), email="A@x")

@@ -29,7 +29,7 @@ final as (
         count(*) as orders,
         coalesce(sum(lines.gross_sales) filter (where not orders.is_test), 0.00) as gross_sales,
         coalesce(sum(lines.lines), 0) as lines
-    from {{ ref('int_orders') }} as orders
+    from {{ ref('int_channel_orders') }} as orders
     inner join merchants on orders.merchant_id = merchants.merchant_id
     left join lines
         on

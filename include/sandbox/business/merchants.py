@@ -50,6 +50,19 @@ class Source:
     tagged: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class TikTokSeller:
+    """A merchant's account on TikTok Shop, and the constants of its business there."""
+
+    daily_orders: int
+    buyers: int
+    """How many people there are that buy, some of them again."""
+    mirrored: float
+    """The share of orders that an app copies into the merchant's Shopify shop."""
+    regions: tuple[Region, ...]
+    warehouse_id: str
+
+
 DIRECT = Source("direct", "none", tagged=False)
 
 
@@ -74,6 +87,7 @@ class Merchant:
     shipping: tuple[tuple[str, int], ...]
     presentment: tuple[str, int] = field(default=("", 1_000_000))
     """Currency that foreign customers see, and its rate in parts per million."""
+    tiktok: TikTokSeller | None = None
 
     @property
     def domain(self) -> str:
@@ -157,6 +171,20 @@ AURORA = Merchant(
     last_names=("Ames", "Bell", "Cruz", "Dunn", "Ellis", "Ford", "Gray", "Hart", "Ivers", "Jones", "Knox", "Lowe"),
     shipping=(("Standard", 795), ("Expedited", 1_450), ("Overnight", 2_999)),
     presentment=("CAD", 1_372_500),
+    tiktok=TikTokSeller(
+        daily_orders=12,
+        buyers=200,
+        mirrored=0.7,
+        regions=(
+            Region("US", "NY", "Albany", (("New York State Tax", 40_000), ("Albany County Tax", 40_000))),
+            Region(
+                "US", "CA", "Oakland", (("California State Tax", 72_500), ("Alameda County Tax", 30_000)), (), False
+            ),
+            Region("US", "CO", "Denver", (("Colorado State Tax", 29_000), ("Denver City Tax", 51_500))),
+            Region("US", "OR", "Portland", ()),
+        ),
+        warehouse_id="7390000000000000001",
+    ),
 )
 
 NORDLICHT = Merchant(

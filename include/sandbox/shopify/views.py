@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from sandbox.shop import Shop
 
+SELLING_CHANNELS = {"web": "Online Store", "pos": "POS", "tiktok": "TikTok"}
+
 
 class OrderView:
     """Builds the view of one order in its present state."""
@@ -68,7 +70,7 @@ class OrderView:
         returned_tax = sum(refund.tax for refund in order.refunds)
         current_discounts = sum(share(line.all_discounts, line.current, line.quantity) for line in order.lines)
         open_amount = 0 if order.voided or order.expired or order.cancelled_at else order.total - order.received
-        pos = order.source_name == "pos"
+        pos, web = order.source_name == "pos", order.source_name == "web"
         number = order.customer_id
         return {
             "__typename": "Order",
@@ -95,9 +97,9 @@ class OrderView:
             "customerLocale": "de-DE" if self._merchant.taxes_included else "en-US",
             "sourceName": order.source_name,
             "sourceIdentifier": None,
-            "attribution": {"handle": order.source_name, "displayName": "POS" if pos else "Online Store"},
-            "cartToken": None if pos else f"c{order.id:x}",
-            "checkoutToken": None if pos else f"k{order.id:x}",
+            "attribution": {"handle": order.source_name, "displayName": SELLING_CHANNELS[order.source_name]},
+            "cartToken": f"c{order.id:x}" if web else None,
+            "checkoutToken": f"k{order.id:x}" if web else None,
             "currencyCode": self._merchant.currency,
             "presentmentCurrencyCode": self._presentment[0],
             "taxesIncluded": self._merchant.taxes_included,
@@ -155,7 +157,7 @@ class OrderView:
             "transactionsCount": {"count": len(transactions), "precision": "EXACT"},
             "shippingAddress": None if pos else self._address(),
             "displayAddress": None if pos else self._address(),
-            "customerJourneySummary": None if pos else lambda info: self._journey(),
+            "customerJourneySummary": (lambda info: self._journey()) if web else None,
         }
 
     def _order_discounts(self) -> int:

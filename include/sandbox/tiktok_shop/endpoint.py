@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sandbox.shop import Shop
+    from sandbox.tiktok_shop.access import AuthorisedShop
 
 T = TypeVar("T")
 
@@ -34,6 +35,8 @@ class Asked:
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Mapping[str, Any]
+    authorised: Sequence[AuthorisedShop] = ()
+    """Every shop that the token stands for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tributary.channels.shopify.streams import SHOPIFY
+from tributary.channels.tiktok_organic.streams import TIKTOK_ORGANIC
+from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
 
 if TYPE_CHECKING:
     from tributary.declaration import Channel
 
-CHANNELS: tuple[Channel, ...] = (SHOPIFY,)
+CHANNELS: tuple[Channel, ...] = (SHOPIFY, TIKTOK_SHOP, TIKTOK_ORGANIC)
 
 
 def channel(name: str) -> Channel:

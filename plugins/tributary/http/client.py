@@ -57,6 +57,7 @@ class Response:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     where: str
+    status: int = 200
 
 
 class HttpClient:
@@ -171,7 +172,7 @@ class HttpClient:
                     file.truncate()
                 file.writelines(chunks)
         self._classify(answer.status_code, answer.headers, body, where)
-        return Response(answer.headers, body, where)
+        return Response(answer.headers, body, where, answer.status_code)
 
     def _chunks(self, answer: requests.Response, deadline: float, where: str) -> Iterator[bytes]:
         packed = self._packed_chunks(answer, deadline, where)
@@ -226,7 +227,7 @@ class HttpClient:
         if status < 300:
             return
         wait = retry_after(headers, self._now)
-        if error := self._explain(Response(headers, body, where), wait):
+        if error := self._explain(Response(headers, body, where, status), wait):
             raise error
         what = f"HTTP {status}: {self.redact.body(body) or 'no body'}"
         remedy = self._remedies.get(status, "")

@@ -16,6 +16,7 @@ _EXPIRED = {
     "check_results": "checked_at < %(now)s - interval '90 days'",
     "syncs": "status <> 'running' and finished_at < %(now)s - interval '90 days'",
     "dead_letters": "resolved_at < %(now)s - interval '30 days'",
+    "vendor_tokens": "authorisation_ends_at < %(now)s - interval '30 days'",
 }
 
 

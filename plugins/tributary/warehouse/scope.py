@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -119,6 +120,15 @@ cross join lateral (
 where claimed.channel = {channel} and claimed.stream = {stream}
 """)
 
+# The first figures of a day make the day final that the vendor corrected until then.
+_DAYS_MADE_FINAL = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, event.at - {restated_for}
+from claimed
+cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as event (at)
+where claimed.channel = {channel} and claimed.stream = {stream} and event.at is not null
+""")
+
 _IDENTITIES_OF_CHANGED = sql.SQL("""
 insert into linked (merchant_id, kind, value, hop)
 select distinct version.merchant_id, {kind}, {identity}, 0
@@ -165,6 +175,28 @@ cross join lateral (
     where merchant_id = linked.merchant_id and {identity} = linked.value
     offset 0
 ) as stored
+where linked.kind = {kind}
+""")
+
+_CHILDREN_OF_LINKED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select distinct linked.merchant_id, child.event_at
+from linked
+cross join lateral (
+    select record_id
+    from {table}
+    where merchant_id = linked.merchant_id and {identity} = linked.value
+    offset 0
+) as stored
+cross join lateral (
+    select event_at
+    from {child}
+    where
+        merchant_id = linked.merchant_id
+        and record_id > stored.record_id || '/'
+        and record_id < stored.record_id || '0'
+    offset 0
+) as child
 where linked.kind = {kind}
 """)
 
@@ -307,6 +339,14 @@ def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]])
                     stream=sql.Literal(stream.name),
                 )
             )
+        if stream.restated_for is not None:
+            conn.execute(
+                _DAYS_MADE_FINAL.format(
+                    restated_for=sql.Literal(stream.restated_for),
+                    channel=sql.Literal(channel.name),
+                    stream=sql.Literal(stream.name),
+                )
+            )
         for child in (child for child in stream.children if child not in stream.quiet):
             names = {
                 "channel": sql.Literal(channel.name),
@@ -347,15 +387,18 @@ def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream
                     )
                 )
     conn.execute("analyze linked")
+    declared = Counter(kind for _, stream in streams for kind in stream.identities)
     for channel, stream in streams:
         for kind, expression in stream.identities.items():
-            conn.execute(
-                _TIMES_OF_LINKED.format(
-                    kind=sql.Literal(kind),
-                    identity=identity_expression(expression),
-                    table=raw_table(channel, stream.name),
-                )
-            )
+            names = {
+                "kind": sql.Literal(kind),
+                "identity": identity_expression(expression),
+                "table": raw_table(channel, stream.name),
+            }
+            conn.execute(_TIMES_OF_LINKED.format(**names))
+            for child in stream.children:
+                if declared[kind] > 1 and child not in stream.quiet:
+                    conn.execute(_CHILDREN_OF_LINKED.format(**names, child=raw_table(channel, child)))
 
 
 def _check_merchants(conn: Connection) -> None:

@@ -26,7 +26,7 @@ final as (
             case when identities.customer_id is null and not identities.is_test then identities.ordered_at end
         ) as first_guest_ordered_at
     from identities
-    where identities.email is not null
+    where identities.email is not null and not identities.has_dummy_email
     group by identities.merchant_id, identities.email
 
 )

@@ -6,7 +6,12 @@ with
 
 orders as (
 
-    select scoped.* from {{ in_scope(ref('stg_shopify__order_identities'), 'ordered_at') }} as scoped
+    select
+        scoped.merchant_id,
+        scoped.order_id,
+        scoped.customer_id,
+        case when not scoped.has_dummy_email then scoped.email end as email
+    from {{ in_scope(ref('stg_shopify__order_identities'), 'ordered_at') }} as scoped
 
 ),
 

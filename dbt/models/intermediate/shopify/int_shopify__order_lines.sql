@@ -52,6 +52,8 @@ final as (
         end as gross_sales,
         ex_tax.discounts,
         ex_tax.tax,
+        ex_tax.mirrors_channel,
+        ex_tax.mirrors_order_id,
         {{ shopify_is_counted('ex_tax') }} as is_counted,
         ex_tax.ordered_at
     from ex_tax

@@ -28,6 +28,10 @@ final as (
         refunded.refunds,
         refunded.tax_refunded,
         refunded.duties_refunded,
+        orders.fees,
+
+        orders.mirrors_channel,
+        orders.mirrors_order_id,
 
         {{ shopify_is_counted('orders') }} as is_counted,
         orders.is_cancelled,

@@ -56,8 +56,8 @@ final as (
         duties_refunded,
         overpayment_returned,
         refunded_total - tax_refunded - duties_refunded - overpayment_returned as refunds,
-        refunded_at,
-        record_id
+        true as is_final,
+        refunded_at
     from settled
 
 )

@@ -83,11 +83,14 @@ final as (
         tax_refunded,
         duties_refunded,
         tax,
+        fees,
         case
             when not is_counted then 0.00
             when revenue_includes_tax then gross_sales - discounts + shipping - refunds + tax
             else gross_sales - discounts + shipping - refunds
         end as revenue,
+        mirrors_channel,
+        mirrors_order_id,
         is_counted,
         is_cancelled,
         is_test,

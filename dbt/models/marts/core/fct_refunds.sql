@@ -30,6 +30,7 @@ final as (
         refunds.overpayment_returned,
         refunds.refunded_total,
         refunds.is_money_returned,
+        refunds.is_final,
         coalesce(orders.is_counted, false) as is_counted,
         refunds.refunded_at,
         1 as metric_version

@@ -17,7 +17,8 @@ days as (
         sum(tax_cash) as tax_cash,
         sum(revenue_cash) as revenue_cash,
         sum(duties) as duties,
-        sum(tips) as tips
+        sum(tips) as tips,
+        sum(fees) as fees
     from {{ ref('fct_revenue') }}
     group by merchant_id, date_day, currency
 
@@ -60,6 +61,7 @@ final as (
         days.revenue_cash,
         days.duties,
         days.tips,
+        days.fees,
         round(days.revenue / nullif(days.orders, 0), 2) as aov,
         customers.median_order_value,
         coalesce(customers.new_customers, 0) as new_customers,

@@ -15,7 +15,8 @@ orders as (
         sum(tax) filter (where is_counted) as tax,
         sum(duties) filter (where is_counted) as duties,
         sum(tips) filter (where is_counted) as tips,
-        sum(revenue) as revenue
+        sum(revenue) as revenue,
+        sum(fees) filter (where is_counted) as fees
     from {{ ref('fct_orders') }}
     group by merchant_id, date_day, sales_channel
 
@@ -56,7 +57,8 @@ days as (
         coalesce(orders.tips, 0.00) as tips,
         coalesce(orders.revenue, 0.00) as revenue,
         coalesce(refunds.refunds_cash, 0.00) as refunds_cash,
-        coalesce(orders.tax_charged, 0.00) - coalesce(refunds.tax_refunded_cash, 0.00) as tax_cash
+        coalesce(orders.tax_charged, 0.00) - coalesce(refunds.tax_refunded_cash, 0.00) as tax_cash,
+        orders.fees
     from orders
     full join refunds using (merchant_id, date_day, sales_channel)
 
@@ -82,6 +84,7 @@ final as (
         + case when merchants.revenue_includes_tax then days.tax_cash else 0.00 end as revenue_cash,
         days.duties,
         days.tips,
+        days.fees,
         1 as metric_version
     from days
     inner join merchants on days.merchant_id = merchants.merchant_id

@@ -17,6 +17,8 @@ lines as (
         parent."cancelledAt",
         parent."test",
         parent."taxesIncluded",
+        parent."sourceName",
+        parent.tags,
         parent.refunds,
         line.*
     from source
@@ -26,6 +28,8 @@ lines as (
         "cancelledAt" text,
         "test" boolean,
         "taxesIncluded" boolean,
+        "sourceName" text,
+        tags jsonb,
         "lineItems" jsonb,
         refunds jsonb
     ) on true
@@ -64,6 +68,9 @@ final as (
         discounts.amount as discount_amount,
         taxes.amount as tax_amount,
         taxes.rate as tax_rate,
+
+        {{ shopify_mirrors_channel('lines.tags', 'lines."sourceName"') }} as mirrors_channel,
+        {{ shopify_mirrors_order_id('lines.tags') }} as mirrors_order_id,
 
         coalesce(lines."taxesIncluded", false) as has_taxes_included,
         coalesce(lines."test", false) as is_test,

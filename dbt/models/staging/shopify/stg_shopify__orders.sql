@@ -22,6 +22,9 @@ fields as (
         "displayFinancialStatus" text,
         "currencyCode" text,
         "taxesIncluded" boolean,
+        "sourceName" text,
+        tags jsonb,
+        transactions jsonb,
         "shippingLines" jsonb,
         "totalTaxSet" jsonb,
         "originalTotalDutiesSet" jsonb,
@@ -53,7 +56,10 @@ final as (
             - (fields."totalPriceSet" #>> '{shopMoney,amount}')::numeric,
             0.00
         ) as overpaid,
+        fees.amount as fees,
 
+        {{ shopify_mirrors_channel('fields.tags', 'fields."sourceName"') }} as mirrors_channel,
+        {{ shopify_mirrors_order_id('fields.tags') }} as mirrors_order_id,
         coalesce(fields."taxesIncluded", false) as has_taxes_included,
         coalesce(fields."test", false) as is_test,
         fields."cancelledAt" is not null as is_cancelled,
@@ -71,6 +77,21 @@ final as (
         ) as taxes on true
         where not coalesce((line.value ->> 'isRemoved')::boolean, false)
     ) as shipping on true
+    -- null when no payment names its fees, and when one names them in another currency than the shop's
+    inner join lateral (
+        select
+            case
+                when bool_and(fee.value #>> '{amount,currencyCode}' = fields."currencyCode")
+                    then
+                        sum(
+                            (fee.value #>> '{amount,amount}')::numeric
+                            + coalesce((fee.value #>> '{taxAmount,amount}')::numeric, 0.00)
+                        )
+            end as amount
+        from jsonb_array_elements(fields.transactions) as payment (value)
+        inner join lateral jsonb_array_elements(payment.value -> 'fees') as fee (value) on true
+        where payment.value ->> 'status' = 'SUCCESS'
+    ) as fees on true
 
 )
 

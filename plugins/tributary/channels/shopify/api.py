@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from tributary.channels.payloads import neutralised, refusal, slices
+from tributary.channels.answer import Answer
+from tributary.channels.payloads import neutralised, refusal
 from tributary.channels.shopify.envelope import ENVELOPE
 from tributary.channels.shopify.refusals import refused
 from tributary.http import AuthError, BrokenResponse, Budget, HttpClient, Request, RequestRefused, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from tributary.channels.shopify.envelope import Extensions
     from tributary.channels.shopify.token import TokenSource
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 API_VERSION = "2026-10"
 DOCUMENT = "\n".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.graphql")))
@@ -48,29 +46,6 @@ class _Installed(msgspec.Struct, rename="camel"):
 
 
 _INSTALLED = msgspec.json.Decoder(_Installed)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The `data` of one answer, beside the bytes it came in."""
-
-    flaw: str | None
-    """Why jsonb would refuse something in it, if so; `clean` is then the body without that, else the body itself."""
-    data: msgspec.Raw = field(repr=False)
-    clean: bytes = field(repr=False)
-    body: bytes = field(repr=False)
-    where: str
-
-    def read(self, decoder: msgspec.json.Decoder[T]) -> T:
-        """The data in the shape that the query asked for."""
-        try:
-            return decoder.decode(self.data)
-        except msgspec.DecodeError as error:
-            raise BrokenResponse(f"The answer does not fit the query: {error}", where=self.where) from None
-
-    def slices(self, values: Iterable[msgspec.Raw]) -> Iterator[bytes]:
-        """The vendor's own bytes of values that were read from the data, in their order."""
-        return slices(self.body, self.clean, values)
 
 
 class ShopifyApi:

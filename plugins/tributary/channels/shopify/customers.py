@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tributary.channels.records import decoded
 from tributary.channels.shopify.reading import CHANGED, CREATED, Accepted, Collection, read, read_by_id, to_page
-from tributary.channels.shopify.records import decoded
 from tributary.channels.shopify.shapes import Key, Time, instant
 from tributary.declaration import Record
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tributary.channels.records import UnacceptableError
 from tributary.channels.shopify.parts import GONE, encoded, sound, with_parts
 from tributary.channels.shopify.reading import is_null, nodes_by_id
-from tributary.channels.shopify.records import UnacceptableError
 
 if TYPE_CHECKING:
     from tributary.channels.shopify.api import ShopifyApi

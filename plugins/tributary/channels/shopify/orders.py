@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tributary.channels.records import UnacceptableError, decoded
 from tributary.channels.shopify.horizon import check_visible, surely_gone
 from tributary.channels.shopify.nested import completed, is_cut
 from tributary.channels.shopify.order_shapes import ORDER, VISIT, Order
 from tributary.channels.shopify.reading import CHANGED, Accepted, Axis, Collection, read, read_by_id, to_page
-from tributary.channels.shopify.records import UnacceptableError, children, decoded
+from tributary.channels.shopify.records import children
 from tributary.channels.shopify.refund_shapes import REFUND, Refund
 
 if TYPE_CHECKING:

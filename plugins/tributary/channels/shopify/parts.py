@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tributary.channels.shopify.records import UnacceptableError
+from tributary.channels.records import UnacceptableError
 from tributary.channels.shopify.shapes import Connection
 from tributary.http import Cut, follow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tributary.channels.shopify.api import Answer, ShopifyApi
+    from tributary.channels.answer import Answer
+    from tributary.channels.shopify.api import ShopifyApi
 
 GONE = "it, or something inside it, disappeared while it was read"
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tributary.channels.records import decoded
 from tributary.channels.shopify.parts import with_parts
 from tributary.channels.shopify.reading import CHANGED, CREATED, Accepted, Collection, read, read_by_id, to_page
-from tributary.channels.shopify.records import children, decoded
+from tributary.channels.shopify.records import children
 from tributary.channels.shopify.shapes import Amount, Connection, Key, PlainMoney, Time, instant
 from tributary.declaration import Record, Slice
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tributary.channels.shopify.records import UnacceptableError, reject
+from tributary.channels.records import UnacceptableError, reject
+from tributary.channels.shopify.records import find_id
 from tributary.channels.shopify.shapes import Connection
 from tributary.declaration import Page, Record, Reject
 from tributary.http import BrokenResponse, Cut, PagingError, follow
@@ -17,7 +18,8 @@ from tributary.http import BrokenResponse, Cut, PagingError, follow
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tributary.channels.shopify.api import Answer, ShopifyApi
+    from tributary.channels.answer import Answer
+    from tributary.channels.shopify.api import ShopifyApi
 
 PAGE_SIZE = 250
 """The most that Shopify gives. The sizes of nested collections leave a page's cost below the 1000 points allowed."""
@@ -144,7 +146,7 @@ def to_page(
         try:
             accepted = collection.accept(api, payload, sound)
         except UnacceptableError as error:
-            rejects.append(reject(payload, str(error)))
+            rejects.append(reject(payload, str(error), find_id))
         else:
             records.append(accepted.record)
             for name, found in accepted.children.items():

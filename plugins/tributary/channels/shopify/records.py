@@ -1,4 +1,4 @@
-"""Turns a vendor's bytes into records, or says why they cannot be any."""
+"""Turns what is inside Shopify's records into records of their own, and finds the id of a record that is none."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from tributary.channels.payloads import neutralised, refusal
-from tributary.declaration import Record, Reject
+from tributary.channels.records import UnacceptableError
+from tributary.declaration import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-
-
-class UnacceptableError(ValueError):
-    """The record cannot land; the message is the dead letter's reason."""
-
-
-class Root(Protocol):
-    """The shape of a record that stands for itself."""
-
-    def record(self, payload: bytes) -> Record:
-        """The record; ValueError when one of its times is none."""
 
 
 class Part(Protocol):
@@ -36,22 +25,7 @@ class Part(Protocol):
         """Its own time; ValueError when it is none."""
 
 
-R = TypeVar("R", bound=Root)
 P = TypeVar("P", bound=Part)
-
-
-def decoded(decoder: msgspec.json.Decoder[R], payload: bytes, sound: bool) -> tuple[R, Record]:
-    """A payload in its shape, and as a record.
-
-    `sound` spares looking for what jsonb refuses in bytes that were looked through before.
-    """
-    if not sound and (reason := refusal(payload)):
-        raise UnacceptableError(reason)
-    try:
-        root = decoder.decode(payload)
-        return root, root.record(payload)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise UnacceptableError(str(error)) from None
 
 
 def children(
@@ -83,10 +57,6 @@ class _Key(msgspec.Struct, rename="camel"):
 _KEY = msgspec.json.Decoder(_Key)
 
 
-def reject(payload: bytes, reason: str) -> Reject:
-    """The dead letter of a record, under its id when that much can be read."""
-    try:
-        record_id = _KEY.decode(neutralised(payload)).legacy_resource_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        record_id = None
-    return Reject(record_id, reason, payload)
+def find_id(payload: bytes) -> str:
+    """The id of a record that does not fit its shape."""
+    return _KEY.decode(payload).legacy_resource_id

@@ -26,10 +26,13 @@ ORDERS = Stream(
     quiet=frozenset({"visits"}),
     # Shopify attributes visits for hours after the order, without a new updatedAt; it looks back 30 days.
     unfinished=Unfinished("payload #>> '{customerJourneySummary,ready}' = 'false'", timedelta(days=31)),
-    # A guest's e-mail may turn out to be a known customer's, so orders are recomputed along both.
+    # A guest's e-mail may turn out to be a known customer's, so orders are recomputed along both. A copy of an order of
+    # TikTok Shop counts only as long as that order is not here.
     identities={
         "customer": "payload -> 'customer' ->> 'legacyResourceId'",
         "email": "nullif(lower(btrim(payload ->> 'email')), '')",
+        "tiktok_order": "nullif(btrim(substr(jsonb_path_query_first(payload -> 'tags', "
+        "'$[*] ? (@ starts with \"TikTokOrderID:\")') #>> '{}', 15)), '')",
     },
 )
 

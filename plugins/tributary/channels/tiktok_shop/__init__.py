@@ -1,0 +1,1 @@
+"""TikTok Shop, through its Open API."""

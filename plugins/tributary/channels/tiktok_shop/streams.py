@@ -1,0 +1,149 @@
+"""What TikTok Shop gives Tributary."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
+
+from tributary.channels.tiktok_shop import aftersales, analytics, finance, orders, products
+from tributary.channels.tiktok_shop.totals import control_totals
+from tributary.declaration import Channel, Stream, Unfinished
+
+# TikTok's search lags behind its records by minutes; re-reading what did not change costs little.
+AN_HOUR = timedelta(hours=1)
+# Statements are cut once a day, and nothing says when one has become visible.
+DAYS_OF_STATEMENTS = timedelta(days=3)
+
+ORDERS = Stream(
+    name="orders",
+    changed=orders.changed_orders,
+    happened=orders.orders_that_happened,
+    by_id=orders.orders_by_id,
+    replay=orders.ORDERS.replayed,
+    cursor="update_time",
+    # A busy shop's week is some ten thousand orders, which is what one transaction moves well.
+    slice_length=timedelta(days=7),
+    look_back=AN_HOUR,
+    budget=orders.BUDGET,
+    api_version="202309",
+    # The copy of an order in another shop, and the buyer's other orders, are recomputed with it.
+    identities={"tiktok_order": "payload ->> 'id'", "tiktok_buyer": "payload ->> 'user_id'"},
+)
+
+RETURNS = Stream(
+    name="returns",
+    changed=aftersales.RETURNS.changed,
+    happened=aftersales.RETURNS.changed,
+    by_id=aftersales.RETURNS.by_id,
+    replay=aftersales.RETURNS.kind.replayed,
+    cursor="update_time",
+    slice_length=timedelta(days=30),
+    look_back=AN_HOUR,
+    budget=aftersales.BUDGET,
+    api_version="202309",
+    identities={"tiktok_order": "payload ->> 'order_id'"},
+)
+
+CANCELLATIONS = Stream(
+    name="cancellations",
+    changed=aftersales.CANCELLATIONS.changed,
+    happened=aftersales.CANCELLATIONS.changed,
+    by_id=aftersales.CANCELLATIONS.by_id,
+    replay=aftersales.CANCELLATIONS.kind.replayed,
+    cursor="update_time",
+    slice_length=timedelta(days=30),
+    look_back=AN_HOUR,
+    budget=aftersales.BUDGET,
+    api_version="202309",
+    identities={"tiktok_order": "payload ->> 'order_id'"},
+)
+
+STATEMENTS = Stream(
+    name="statements",
+    changed=finance.statements,
+    happened=finance.statements,
+    by_id=finance.statements_by_id,
+    replay=finance.STATEMENTS.replayed,
+    cursor="statement_time",
+    slice_length=timedelta(days=30),
+    look_back=DAYS_OF_STATEMENTS,
+    budget=finance.BUDGET,
+    api_version="202309",
+    quiet=frozenset({"statements"}),
+    # Nothing changes but the payment, and no time says that it did.
+    unfinished=Unfinished("payload ->> 'payment_status' = 'PROCESSING'", timedelta(days=60)),
+)
+
+STATEMENT_TRANSACTIONS = Stream(
+    name="statement_transactions",
+    changed=finance.transactions,
+    happened=finance.transactions,
+    by_id=finance.transactions_by_id,
+    replay=finance.TRANSACTIONS.replayed,
+    cursor="statement_time",
+    slice_length=timedelta(days=7),
+    look_back=DAYS_OF_STATEMENTS,
+    budget=finance.BUDGET,
+    api_version="202501",
+    identities={"tiktok_order": "payload ->> 'order_id'"},
+)
+
+PRODUCTS = Stream(
+    name="products",
+    changed=products.changed_products,
+    happened=products.products_created,
+    by_id=products.products_by_id,
+    replay=products.PRODUCTS.replayed,
+    history=products.catalogue,
+    cursor="update_time",
+    slice_length=timedelta(days=30),
+    look_back=AN_HOUR,
+    budget=products.BUDGET,
+    api_version="202502",
+    quiet=frozenset({"products"}),
+)
+
+
+def _daily(name: str, days: analytics.Daily, write: Literal["upsert", "snapshot"]) -> Stream:
+    return Stream(
+        name=name,
+        changed=days.changed,
+        happened=days.happened,
+        by_id=days.by_id,
+        replay=days.kind.replayed,
+        history=days.history,
+        cursor="start_date",
+        slice_length=analytics.SLICE,
+        look_back=analytics.LOOK_BACK,
+        budget=analytics.BUDGET,
+        api_version="202509",
+        write=write,
+    )
+
+
+# TikTok corrects the first three days that it shows a figure; the later corrections of its look-back are exceptions.
+SHOP_PERFORMANCE = replace(_daily("shop_performance", analytics.SHOP, "upsert"), restated_for=timedelta(days=3))
+VIDEOS = _daily("videos", analytics.VIDEOS, "upsert")
+# Likes, comments and shares are lifetime totals, so that the next day's figures need this one's.
+VIDEO_DETAILS = _daily("video_details", analytics.VIDEO_DETAILS, "snapshot")
+
+TIKTOK_SHOP = Channel(
+    name="tiktok_shop",
+    conn_type="tiktok_shop",
+    hook="tributary.channels.tiktok_shop.hook.TikTokShopHook",
+    schedule="@hourly",
+    pool="tiktok_shop",
+    streams=(
+        ORDERS,
+        RETURNS,
+        CANCELLATIONS,
+        STATEMENTS,
+        STATEMENT_TRANSACTIONS,
+        PRODUCTS,
+        SHOP_PERFORMANCE,
+        VIDEOS,
+        VIDEO_DETAILS,
+    ),
+    totals=control_totals,
+)

@@ -1,0 +1,167 @@
+"""TikTok Shop through a real scheduler: sales counted once, videos as they did, tokens renewed once and unseen."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.e2e.independent import new_days
+from tests.e2e.independent_tiktok import add_days
+from tests.e2e.test_road import published, second_opinion
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Road
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+ZONE = "America/New_York"
+TOTALS = {"likes": "likes_total", "comments": "comments_total", "shares": "shares_total"}
+FLOWS = {"views": "views", "product_clicks": "product_clicks", "sku_orders": "orders"}
+
+
+def videos(road: Road, columns: tuple[str, ...]) -> dict[tuple[str, str], tuple[Any, ...]]:
+    rows = road.sql(f"select video_id, date_day::text, {', '.join(columns)} from marts.fct_tiktok_videos")
+    return {(video, day): tuple(figures) for video, day, *figures in rows}
+
+
+def true_videos(road: Road) -> dict[tuple[str, str], dict[str, int]]:
+    truth = road.sandbox("GET", "shops/aurora/tiktok/videos/truth")
+    return {(video["id"], day): counters for video in truth for day, counters in video["days"].items()}
+
+
+def test_fees_of_every_day_equal_an_independent_reading(road: Road) -> None:
+    days = new_days()
+    add_days(road.tiktok(), ZONE, days)
+    ours = road.sql(
+        """
+        select date_day, sum(fees) from marts.fct_orders
+        where merchant_id = 'aurora' and sales_channel = 'tiktok_shop' and is_counted
+        group by date_day having sum(fees) <> 0
+        """
+    )
+    assert len(ours) > 40
+    assert dict(ours) == {day: sums["fees"] for day, sums in days.items() if sums["fees"]}
+
+
+def test_every_copy_in_the_shop_is_linked_and_none_counts(road: Road) -> None:
+    ((copies, counted, originals),) = road.sql(
+        """
+        select count(*), count(*) filter (where copies.is_counted), count(originals.order_id)
+        from marts.fct_orders as copies
+        left join marts.fct_orders as originals
+            on
+                copies.merchant_id = originals.merchant_id
+                and copies.mirrors_channel = originals.sales_channel
+                and copies.mirrors_order_id = originals.order_id
+        where copies.mirrors_order_id is not null
+        """
+    )
+    assert copies > 400
+    assert (counted, originals) == (0, copies)
+
+
+def test_a_copy_that_comes_first_counts_until_its_original_is_there(road: Road) -> None:
+    soon = datetime.fromisoformat(road.sandbox("GET", "clock")["now"]) + timedelta(hours=1)
+    line = {"sku": "AU-TENT-2", "price": "249.99", "units": 2}
+    asked = {"lines": [line], "mirrored": True, "hidden_until": soon.isoformat()}
+    placed = road.sandbox("POST", "shops/aurora/tiktok/orders", asked)
+    order, copy = placed["id"], placed["mirror_id"]
+
+    assert road.cycle()["transform"] == "success"
+    assert road.sql("select order_id, is_counted from marts.fct_orders where order_id in (%s, %s)", order, copy) == [
+        (copy, True)
+    ]
+    assert published(road, "aurora") == second_opinion(road, "aurora")
+
+    road.sandbox("POST", "clock", {"advance_seconds": 2 * 3600})
+    assert road.run("ingest_shopify")["ingest_shopify"] == "success"
+    assert road.follow("ingest_tiktok_shop")["transform"] == "success"
+    linked = road.sql("select order_id, is_counted from marts.fct_orders where order_id in (%s, %s)", order, copy)
+    assert dict(linked) == {order: True, copy: False}
+    assert published(road, "aurora") == second_opinion(road, "aurora")
+
+
+def test_all_streams_share_one_renewed_token(road: Road) -> None:
+    before = road.sandbox("POST", "tiktok/authorisation/expire")["refresh_calls"]
+
+    states = road.run("ingest_tiktok_shop")
+
+    assert states["ingest_tiktok_shop"] == "success", states
+    assert len([task for task in states if task.startswith("stream.sync")]) == 9
+    assert road.sandbox("GET", "tiktok/authorisation")["refresh_calls"] == before + 1
+
+
+def test_videos_equal_the_truth_through_a_restatement_and_a_loss_of_likes(road: Road) -> None:
+    flows, totals = tuple(FLOWS.values()), tuple(TOTALS.values())
+    before = true_videos(road)
+    assert videos(road, flows) == {key: tuple(day[name] for name in FLOWS) for key, day in before.items()}
+    assert videos(road, totals) == {key: tuple(day[name] for name in TOTALS) for key, day in before.items()}
+
+    (video, day), *_ = sorted(before, key=lambda key: key[1], reverse=True)
+    adjust = {"day": str(date.fromisoformat(day) - timedelta(days=1)), "counter": "likes", "by": -5000}
+    road.sandbox("POST", f"shops/aurora/tiktok/videos/{video}/adjust", adjust)
+    road.sandbox("POST", "clock", {"advance_seconds": 86400})
+    assert road.follow("ingest_tiktok_shop")["transform"] == "success"
+
+    after = true_videos(road)
+    assert {key: day for key, day in after.items() if key in before} != before
+    assert videos(road, flows) == {key: tuple(day[name] for name in FLOWS) for key, day in after.items()}
+    assert videos(road, totals) == {key: tuple(day[name] for name in TOTALS) for key, day in after.items()}
+    assert road.sql("select 1 from marts.fct_tiktok_videos where likes < -4000 and video_id = %s", video)
+
+
+def test_no_secret_is_anywhere_but_encrypted(road: Road) -> None:
+    road.sandbox("POST", "tiktok/authorisation/revoke")
+    road.sandbox("POST", "tiktok/authorisation/expire")
+    assert road.run("ingest_tiktok_shop")["ingest_tiktok_shop"] == "failed"
+    road.sandbox("POST", "tiktok/authorisation/restore")
+    (message,) = [text for text in slack(road) if "ingest_tiktok_shop" in text][-1:]
+    assert "aurora" in message
+
+    secrets = planted(road)
+    assert secrets.search(road.env["TIKTOK_SHOP_AURORA_APP_SECRET"])
+    seen = {f"logs {path}": path.read_text(errors="replace") for path in logs(road)}
+    seen["Slack"] = "\n".join(slack(road))
+    for name in ("WAREHOUSE_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
+        seen |= rows(road.env[name].replace("postgresql+psycopg2", "postgresql"))
+    assert len(seen) > 60
+    assert {place: secrets.findall(text)[:3] for place, text in seen.items() if secrets.search(text)} == {}
+
+
+def slack(road: Road) -> list[str]:
+    return [message["text"] for message in road.sandbox("GET", "slack/messages")]
+
+
+def planted(road: Road) -> re.Pattern[str]:
+    """Every secret that a vendor takes or gives, tokens that were rotated away included."""
+    configured = {value for name, value in road.env.items() if re.search(r"^(SHOPIFY|TIKTOK).*(SECRET|TOKEN)$", name)}
+    issued = [r"TTP_(?:access|refresh)_\w+?_\d+", r"(?:act|rft)\.sandbox_organic_\w+"]
+    return re.compile("|".join([*map(re.escape, configured), *issued]))
+
+
+def logs(road: Road) -> list[Path]:
+    folder = Path(road.env["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]).parent
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def rows(url: str) -> dict[str, str]:
+    """Every row of every table of a database, as text."""
+    found = {}
+    with psycopg.connect(url) as conn:
+        tables = conn.execute(
+            """
+            select schemaname, tablename from pg_tables
+            where schemaname not in ('pg_catalog', 'information_schema') and has_schema_privilege(schemaname, 'usage')
+            """
+        ).fetchall()
+        for schema, table in tables:
+            query = sql.SQL("select coalesce(string_agg(t::text, e'\\n'), '') from {} as t")
+            row = conn.execute(query.format(sql.Identifier(schema, table))).fetchone()
+            found[f"{schema}.{table}"] = row[0] if row else ""
+    return found
