@@ -28,7 +28,7 @@ logs: .venv/tributary-run ## Follow the logs
 	@$(RUN) -m tributary.local logs
 
 test: env-dev ## The whole test suite
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest --numprocesses 2 --no-loadscope-reorder
 
 lint: env-dev ## Formatting, types, SQL and YAML
 	@$(RUN) -m ruff check .

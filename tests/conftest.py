@@ -7,15 +7,17 @@ import tempfile
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from xdist.scheduler import LoadFileScheduling
 
 from tributary.channels import CHANNELS
 from tributary.local.postgres import temporary_server
+from tributary.paths import DBT_MANIFEST
 from tributary.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
@@ -32,6 +34,23 @@ os.environ |= {
     "SODA_CORE_TELEMETRY_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that a second process goes through the rest meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
+class ByFile(LoadFileScheduling):
+    """The tests of a file stay in one process, and so do all that share the one installation."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """How tests go to processes when there are several (`make test`)."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -76,15 +95,16 @@ def connect(warehouse_url: str) -> Callable[[], psycopg.Connection]:
 
 @pytest.fixture(scope="session")
 def manifest() -> Path:
-    """dbt's manifest where the DAGs look for it."""
+    """dbt's manifest where the DAGs look for it, put there at once: an installation may be reading it."""
     from dbt.cli.main import dbtRunner
 
-    project = ROOT / "dbt"
-    with tempfile.TemporaryDirectory() as logs, pytest.MonkeyPatch.context() as patch:
+    project = DBT_MANIFEST.parents[1]
+    DBT_MANIFEST.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=DBT_MANIFEST.parent) as made, pytest.MonkeyPatch.context() as patch:
         for name in ("HOST", "PORT", "USER", "PASSWORD", "DATABASE"):
             patch.setenv(f"WAREHOUSE_{name}", "1")
-        parse = dbtRunner().invoke(
-            ["--quiet", "parse", "--project-dir", str(project), "--profiles-dir", str(project), "--log-path", logs]
-        )
-    assert parse.success, parse.exception
-    return project / "target" / "manifest.json"
+        folders = ("--project-dir", str(project), "--profiles-dir", str(project))
+        parse = dbtRunner().invoke(["--quiet", "parse", *folders, "--target-path", made, "--log-path", made])
+        assert parse.success, parse.exception
+        Path(made, DBT_MANIFEST.name).replace(DBT_MANIFEST)
+    return DBT_MANIFEST

@@ -6,6 +6,7 @@ SANDBOX_JOURNEY_DELAY (in seconds).
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,12 @@ def create_app(settings: Settings) -> Starlette:
         *tiktok_organic.routes(),
         *tiktok_shop.routes(),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults)])
+
+    def clock(path: str) -> datetime:
+        """TikTok Shop's clock is the sandbox's, because it checks when a request was signed."""
+        return world.now() if tiktok_shop.answers(path) else datetime.now(UTC)
+
+    return Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults, clock=clock)])
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import uuid
 from dataclasses import dataclass, field
-from email.utils import formatdate
+from email.utils import format_datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ from sandbox.exchange import Exchange
 from sandbox.fault_kinds import FAULTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -54,9 +57,11 @@ class Fault:
 class Faults:
     """ASGI middleware: gives every answer its request id and date, and lets the first fault that strikes have it."""
 
-    def __init__(self, app: ASGIApp, faults: list[Fault]) -> None:
+    def __init__(self, app: ASGIApp, faults: list[Fault], clock: Callable[[str], datetime]) -> None:
+        """`clock` tells the time that answers from a path are dated with, also those that a fault makes up."""
         self._app = app
         self._faults = faults
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,7 +72,7 @@ class Faults:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = str(uuid.uuid4())
-                headers.setdefault("Date", formatdate(usegmt=True))
+                headers.setdefault("Date", format_datetime(self._clock(scope["path"]), usegmt=True))
             await send(message)
 
         path = scope["path"]

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from tributary.declaration import Channel
+
+    Check = Callable[[Path, Channel], Iterator[str]]
 
 STUB = "FILL_IN"
 GUIDE = "docs/adding-a-channel.md"
@@ -32,6 +34,7 @@ SHARED = (
     "plugins/tributary/local/environment.py",
     "plugins/tributary/provider.py",
     ".env.example",
+    "docker-compose.yaml",
 )
 """Files that every channel adds a few lines to."""
 _FIRST_PARTY = ("tributary", "sandbox")
@@ -57,14 +60,13 @@ def _loaded() -> dict[str, Any]:
     return {name: module for name, module in sys.modules.items() if name.partition(".")[0] in _FIRST_PARTY}
 
 
-def missing(root: Path) -> list[str]:
-    """Everything that is missing below this root."""
+def missing(root: Path, channel: str, but: Collection[Check] = ()) -> list[str]:
+    """Everything that is missing of this channel below this root, by all checks but those."""
     with imported_from(root):
         channels: tuple[Channel, ...] = import_module("tributary.channels").CHANNELS
-        return [
-            *(sentence for check in OF_A_CHANNEL for channel in channels for sentence in check(root, channel)),
-            *(sentence for check in OF_THE_REPOSITORY for sentence in check(root, channels)),
-        ]
+        declared = next(candidate for candidate in channels if candidate.name == channel)
+        checks = (check for check in CHECKS if check not in but)
+        return [*nothing_shared_is_a_stub(root), *(one for check in checks for one in check(root, declared))]
 
 
 def files_of(root: Path, channel: str) -> list[Path]:
@@ -141,8 +143,27 @@ def the_installation_knows_it(root: Path, channel: Channel) -> Iterator[str]:
         yield f"airflow_settings.yaml: has no pool {channel.pool!r}"
     if channel.conn_type not in {connection["conn_type"] for connection in settings["connections"]}:
         yield f"airflow_settings.yaml: has no connection of type {channel.conn_type!r}"
-    if not any(channel.name in merchant.channels for merchant in _merchants(root)):
+    readers = [merchant for merchant in _merchants(root) if channel.name in merchant.channels]
+    if not readers:
         yield f"include/config/merchants.yaml: no merchant has the channel {channel.name}"
+    kinds = {connection["conn_id"]: connection["conn_type"] for connection in settings["connections"]}
+    for merchant in readers:
+        connection = merchant.channels[channel.name]
+        if kinds.get(connection) != channel.conn_type:
+            yield (
+                f"airflow_settings.yaml: has no connection {connection!r} of type {channel.conn_type!r}, which "
+                f"{merchant.merchant_id} uses"
+            )
+
+
+def its_variables_are_everywhere(root: Path, channel: Channel) -> Iterator[str]:
+    """What its connections take from the environment can be set, in `.env` and for containers."""
+    for connection in _settings(root)["connections"]:
+        if connection["conn_type"] == channel.conn_type:
+            for variable in re.findall(r"\$\{(\w+)\}", str(connection)):
+                for file in (".env.example", "docker-compose.yaml"):
+                    if not re.search(rf"\b{variable}\b", (root / file).read_text()):
+                        yield f"{file}: does not name {variable}, which {connection['conn_id']} takes"
 
 
 def every_raw_table_is_covered(root: Path, channel: Channel) -> Iterator[str]:
@@ -184,45 +205,31 @@ def it_is_tested(root: Path, channel: Channel) -> Iterator[str]:
         yield f"tests/sandbox/test_{channel.name}.py: is missing; nothing holds the sandbox to the vendor's rules"
 
 
-def nothing_shared_is_a_stub(root: Path, channels: tuple[Channel, ...]) -> Iterator[str]:
+def the_guide_holds_for_it(root: Path, channel: Channel) -> Iterator[str]:
+    """Every path in the guide's table exists for the channel: the guide and the channels say the same."""
+    patterns = guide_patterns(root)
+    if not patterns:
+        yield f"{GUIDE}: names no file"
+    tables = [name for stream in channel.streams for name in (stream.name, *stream.children)]
+    for pattern in patterns:
+        for table in tables if "<table>" in pattern else [""]:
+            path = pattern.replace("<channel>", channel.name).replace("<table>", table)
+            if not any(root.glob(path)):
+                yield f"{path}: is missing; {GUIDE} says that every channel has it"
+
+
+def nothing_shared_is_a_stub(root: Path) -> Iterator[str]:
     """What was pasted into shared files is filled in."""
     for name in SHARED:
         yield from _stubs(root, root / name)
 
 
-def every_connection_that_a_merchant_uses_is_declared(root: Path, channels: tuple[Channel, ...]) -> Iterator[str]:
-    """Each merchant's connections exist, with the type of their channel."""
-    declared = {connection["conn_id"]: connection["conn_type"] for connection in _settings(root)["connections"]}
-    kinds = {channel.name: channel.conn_type for channel in channels}
-    for merchant in _merchants(root):
-        for channel, connection in merchant.channels.items():
-            if declared.get(connection) != kinds[channel]:
-                yield (
-                    f"airflow_settings.yaml: has no connection {connection!r} of type {kinds[channel]!r}, which "
-                    f"{merchant.merchant_id} uses"
-                )
-
-
-def every_mart_has_a_contract(root: Path, channels: tuple[Channel, ...]) -> Iterator[str]:
+def every_mart_has_a_contract(root: Path) -> Iterator[str]:
     """Nothing is published that was not judged."""
     for mart in sorted((root / "dbt" / "models" / "marts").rglob("*.sql")):
         contract = f"include/contracts/marts/{mart.stem}.yml"
         if not (root / contract).is_file():
             yield f"{contract}: is missing; {mart.stem} is published without being judged"
-
-
-def the_guide_is_true(root: Path, channels: tuple[Channel, ...]) -> Iterator[str]:
-    """Every path that the guide names exists, those with a channel in them for every channel."""
-    patterns = guide_patterns(root)
-    if not patterns:
-        yield f"{GUIDE}: names no file"
-    for pattern in patterns:
-        for channel in channels:
-            tables = [name for stream in channel.streams for name in (stream.name, *stream.children)]
-            for table in tables if "<table>" in pattern else [""]:
-                path = pattern.replace("<channel>", channel.name).replace("<table>", table)
-                if not any(root.glob(path)):
-                    yield f"{path}: is missing; {GUIDE} says that every channel has it"
 
 
 def guide_patterns(root: Path) -> list[str]:
@@ -232,21 +239,17 @@ def guide_patterns(root: Path) -> list[str]:
     return [path for row in rows for path in re.findall(r"`([^`]+)`", row)]
 
 
-OF_A_CHANNEL: tuple[Callable[[Path, Channel], Iterator[str]], ...] = (
+CHECKS: tuple[Check, ...] = (
     nothing_is_a_stub,
     every_part_is_there,
     the_hook_is_one,
     the_connection_has_a_form,
     the_installation_knows_it,
+    its_variables_are_everywhere,
     every_raw_table_is_covered,
     the_sandbox_serves_it,
     it_is_tested,
-)
-OF_THE_REPOSITORY: tuple[Callable[[Path, tuple[Channel, ...]], Iterator[str]], ...] = (
-    nothing_shared_is_a_stub,
-    every_connection_that_a_merchant_uses_is_declared,
-    every_mart_has_a_contract,
-    the_guide_is_true,
+    the_guide_holds_for_it,
 )
 
 

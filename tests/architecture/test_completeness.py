@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.architecture.completeness import OF_A_CHANNEL, OF_THE_REPOSITORY
+from tests.architecture.completeness import CHECKS, every_mart_has_a_contract, nothing_shared_is_a_stub
 from tributary.channels import CHANNELS
 
 if TYPE_CHECKING:
@@ -24,14 +24,17 @@ def assert_nothing(missing: Iterator[str]) -> None:
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
-@pytest.mark.parametrize("check", OF_A_CHANNEL, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_a_channel(check: Callable[[Path, Channel], Iterator[str]], channel: Channel) -> None:
     assert_nothing(check(ROOT, channel))
 
 
-@pytest.mark.parametrize("check", OF_THE_REPOSITORY, ids=lambda check: check.__name__)
-def test_the_repository(check: Callable[[Path, tuple[Channel, ...]], Iterator[str]]) -> None:
-    assert_nothing(check(ROOT, CHANNELS))
+def test_nothing_shared_is_a_stub() -> None:
+    assert_nothing(nothing_shared_is_a_stub(ROOT))
+
+
+def test_every_mart_has_a_contract() -> None:
+    assert_nothing(every_mart_has_a_contract(ROOT))
 
 
 def test_there_is_something_to_check() -> None:

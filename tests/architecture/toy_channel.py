@@ -164,3 +164,37 @@ SHARED = {
     "include/config/merchants.yaml": (("channels:\n", "channels:\n      toy: {connection: toy_aurora}\n"),),
 }
 """What is pasted into shared files: the first of one text becomes the other."""
+
+VARIABLES = {
+    ".env.example": (("#SLACK_TOKEN", "#TOY_AURORA_TOKEN=\n#SLACK_TOKEN"),),
+    "docker-compose.yaml": (
+        (
+            "    SHOPIFY_AURORA_HOST:",
+            "    TOY_AURORA_TOKEN: ${TOY_AURORA_TOKEN:?set it in .env}\n    SHOPIFY_AURORA_HOST:",
+        ),
+    ),
+}
+"""What its connection takes from the environment; nothing misses them as long as there is no connection."""
+
+_TOY = "plugins/tributary/channels/toy"
+_HOOK = f"{_TOY}/hook.py"
+_SETTINGS = "airflow_settings.yaml"
+BREACHES = (
+    (_HOOK, "class ToyHook", "class Other", f"{_HOOK}: has no class ToyHook"),
+    (_HOOK, "def test_connection", "def tested", f"{_HOOK}: ToyHook has no method test_connection"),
+    (_HOOK, 'conn_type = "toy"', 'conn_type = "other"', f"{_HOOK}: ToyHook.conn_type is not 'toy'"),
+    ("plugins/tributary/provider.py", HOOK, f"{HOOK}s", "plugins/tributary/provider.py: 'toy' names the hook"),
+    ("plugins/tributary/provider.py", '"relabeling": {"password": "Token"}', "", "the form of 'toy' does not say"),
+    (_SETTINGS, "conn_id: toy_aurora", "conn_id: other", f"{_SETTINGS}: has no connection 'toy_aurora' of type 'toy'"),
+    (_SETTINGS, "pool_name: toy", "pool_name: other", f"{_SETTINGS}: has no pool 'toy'"),
+    ("docker-compose.yaml", "TOY_AURORA_TOKEN", "OTHER", "docker-compose.yaml: does not name TOY_AURORA_TOKEN"),
+    ("include/contracts/raw/toy_items.yml", "checks:", "others:", "checks nothing; raw.toy_items is never judged"),
+    (
+        "dbt/models/staging/toy/_sources.yml",
+        "- name: toy_items",
+        "- name: other",
+        "does not describe the source raw.toy",
+    ),
+    ("docs/adding-a-channel.md", "<channel>/streams.py", "<channel>/rivers.py", f"{_TOY}/rivers.py: is missing; docs/"),
+)
+"""In a file, the second text in place of the first is noticed with these words."""

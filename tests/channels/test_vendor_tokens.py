@@ -144,10 +144,12 @@ def test_a_new_authorisation_in_the_connection_starts_anew(
 def test_another_connection_with_the_same_token_shares_the_row(
     vendor: Vendor, task: Task, conn: psycopg.Connection
 ) -> None:
-    token = replace(task, connection_id="being_tested").value()
+    token = replace(task, connection_id="renamed").value()
     assert task.value() == token
     assert len(vendor.asked) == 1
     assert [connection for connection, _ in stored(conn)] == ["shop_aurora"], "the one that uses it is named"
+    assert replace(task, connection_id="made up for a test").tokens(is_trial=True).value() == token
+    assert [connection for connection, _ in stored(conn)] == ["shop_aurora"], "a trial is not written down"
 
 
 def test_a_task_killed_while_it_refreshes_lets_the_next_go_on(

@@ -89,7 +89,7 @@ def _until(look: Any, what: str) -> Any:
     return seen
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def road() -> Iterator[Road]:
     """Everything has come in and been published once; the vendor's clock stands still, so that figures can agree."""
     installation = Installation(ROOT / ".local-e2e")

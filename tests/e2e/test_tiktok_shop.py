@@ -31,7 +31,8 @@ def videos(road: Road, columns: tuple[str, ...]) -> dict[tuple[str, str], tuple[
 
 
 def true_videos(road: Road) -> dict[tuple[str, str], dict[str, int]]:
-    truth = road.sandbox("GET", "shops/aurora/tiktok/videos/truth")
+    """By video and day; a video that was deleted before anybody read it is known to nobody."""
+    truth = [video for video in road.sandbox("GET", "shops/aurora/tiktok/videos/truth") if not video["deleted_at"]]
     return {(video["id"], day): counters for video in truth for day, counters in video["days"].items()}
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tributary.local import environment, processes
 from tributary.local.environment import Installation
+from tributary.local.postgres import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 @pytest.fixture
 def installation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """An empty installation on ports of its own, untouched by what the user has set; stopped at the end."""
-    for name in ("TRIBUTARY_POSTGRES_URL", *(f"TRIBUTARY_PORT_{server.upper()}" for server in environment.PORTS)):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("TRIBUTARY_POSTGRES_URL", raising=False)
+    for server in environment.PORTS:
+        monkeypatch.delenv(f"TRIBUTARY_PORT_{server.upper()}", raising=False)
+        # The usual ports are for an installation that starts at the same time.
+        monkeypatch.setitem(environment.PORTS, server, free_port())
     monkeypatch.setattr(environment, "dotenv", dict)
     with tempfile.TemporaryDirectory(prefix="tributary-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)

@@ -401,6 +401,8 @@ def test_what_is_made_to_happen_is_settled_and_survives_a_restart(start: Callabl
         "2026-11-17T00:00:00Z",
     ]
     assert order["revenue"] == "11.75"
+    settled = TikTok(client).ask(f"/finance/202501/orders/{sold}/statement_transactions")
+    assert settled["revenue_amount"] == "6.75"  # without the shipping, which is taken off its costs
     found = {one["id"]: one for one in TikTok(client).orders()}
     assert found[called_off]["status"] == "CANCELLED"
     assert [one["replaced_order_id"] for one in found.values() if "replaced_order_id" in one] == [replaced]

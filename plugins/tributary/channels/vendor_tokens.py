@@ -54,7 +54,6 @@ insert into ops.vendor_tokens as known (grant_key, connection, pair, access_ends
 values (%(grant_key)s, %(connection)s, %(sealed)s, %(access_ends_at)s, %(authorisation_ends_at)s)
 on conflict (grant_key) do update
 set
-    connection = excluded.connection,
     pair = excluded.pair,
     access_ends_at = excluded.access_ends_at,
     authorisation_ends_at = excluded.authorisation_ends_at,
@@ -107,11 +106,13 @@ class StoredTokens:
         refresh: Callable[[str], TokenPair],
         redact: Redactor,
         mask: Callable[[str], None] = lambda secret: None,
+        is_trial: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`first` is the refresh token in the connection; `refresh` gives it, or its successor, to the vendor.
 
-        `connect` opens the warehouse; `redact` and `mask` learn every token before it is used.
+        `connect` opens the warehouse; `redact` and `mask` learn every token before it is used. A trial runs under a
+        connection id that Airflow makes up for its Test button, which is not written down.
         """
         self._connect = connect
         self._cipher = cipher
@@ -120,6 +121,7 @@ class StoredTokens:
         self._refresh = refresh
         self._redact = redact
         self._mask = mask
+        self._is_trial = is_trial
         self._now = now
         long_ago = datetime.fromtimestamp(0, UTC)
         self._first = self._learned(TokenPair("", long_ago, first, long_ago))
@@ -158,8 +160,9 @@ class StoredTokens:
             conn.execute(_BEGIN, self._row(self._first))
             [(sealed,)] = conn.execute(_LOCK, (self._grant_key,)).fetchall()
             pair = self._opened(sealed)
-            if is_good(pair):
+            if not self._is_trial:
                 conn.execute(_USED_BY, {"grant_key": self._grant_key, "connection": self._connection_id})
+            if is_good(pair):
                 return pair
             renewed = self._renewed(pair.refresh_token)
             row = {**self._row(renewed), "replaced": sealed}

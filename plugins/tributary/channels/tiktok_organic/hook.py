@@ -60,7 +60,7 @@ class TikTokOrganicHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say what is missing. A pair that has to be renewed is stored."""
         try:
-            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1))
+            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1), is_trial=True)
         except ValueError as error:
             return False, str(error)
         try:
@@ -68,7 +68,7 @@ class TikTokOrganicHook(BaseHook):
         finally:
             api.close()
 
-    def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> TikTokOrganicApi:
+    def _api(self, timeouts: Timeouts, retry: RetryPolicy, is_trial: bool = False) -> TikTokOrganicApi:
         connection = self.get_connection(self.tiktok_organic_conn_id)
         extra = connection.extra_dejson
         client_id = self._field("login", connection.login, "the app's client id")
@@ -97,6 +97,7 @@ class TikTokOrganicHook(BaseHook):
             refresh=lambda token: refreshed(client, host, client_id, client_secret, token),
             redact=client.redact,
             mask=mask_secret,
+            is_trial=is_trial,
         )
         return TikTokOrganicApi(client, host, business_id, tokens)
 

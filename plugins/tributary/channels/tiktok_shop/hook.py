@@ -68,7 +68,7 @@ class TikTokShopHook(BaseHook):
         # The second attempt is for a clock that is wrong: the first one tells the right time.
         retry = RetryPolicy(attempts=2, longest_back_off=1, longest_retry_after=1)
         try:
-            api, tokens = self._api(Timeouts(connect=5, read=10, total=15), retry)
+            api, tokens = self._api(Timeouts(connect=5, read=10, total=15), retry, is_trial=True)
         except ValueError as error:
             return False, str(error)
         try:
@@ -76,7 +76,9 @@ class TikTokShopHook(BaseHook):
         finally:
             api.close()
 
-    def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> tuple[TikTokShopApi, StoredTokens | StaticToken]:
+    def _api(
+        self, timeouts: Timeouts, retry: RetryPolicy, is_trial: bool = False
+    ) -> tuple[TikTokShopApi, StoredTokens | StaticToken]:
         connection = self.get_connection(self.tiktok_shop_conn_id)
         fields = _Fields(self.tiktok_shop_conn_id, connection)
         for secret in fields.secrets:
@@ -88,10 +90,10 @@ class TikTokShopHook(BaseHook):
             timeouts=timeouts,
             retry=retry,
         )
-        tokens = self._tokens(fields, client)
+        tokens = self._tokens(fields, client, is_trial)
         return TikTokShopApi(client, fields.host("api_host", HOST), fields.app, tokens, fields.text("shop_id")), tokens
 
-    def _tokens(self, fields: _Fields, client: HttpClient) -> StoredTokens | StaticToken:
+    def _tokens(self, fields: _Fields, client: HttpClient, is_trial: bool) -> StoredTokens | StaticToken:
         app = fields.app
         if refresh_token := fields.text("refresh_token"):
             return StoredTokens(
@@ -103,6 +105,7 @@ class TikTokShopHook(BaseHook):
                 refresh=partial(refreshed, client, fields.host("auth_host", AUTH_HOST), app.key, app.secret),
                 redact=client.redact,
                 mask=mask_secret,
+                is_trial=is_trial,
             )
         if access_token := fields.text("access_token"):
             return StaticToken(access_token)
