@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tests.dbt import tiktok
 from tests.dbt.shop import line, load, order, refund
 from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
 from tributary.quality.gate import verify
@@ -45,6 +46,15 @@ def built(conn: Connection, dbt: Dbt) -> Connection:
                     currency=currency,
                 ),
             )
+    sold = tiktok.order("T1", ago(12)[:19], tiktok.unit("1", "12.00", seller="2.00"), shipping="3.00")
+    tiktok.load(conn, "aurora", sold)
+    for day in range(3, 13):
+        tiktok.load(
+            conn,
+            "aurora",
+            tiktok.listed(f"9{day}", ago(day)[:10], posted=ago(day)),
+            tiktok.counted(f"9{day}", ago(day)[:10], 3, 2, 1, views=9),
+        )
     assert dbt("run").success
     # Without the constraints of the build schema, so that every check can be shown what it must catch.
     conn.execute("create schema gated")
@@ -114,6 +124,16 @@ BLOCKING = [
         "update gated.{0} set order_date_day = null where order_id in ('5', '6')",
     ),
     (
+        "fct_tiktok_videos",
+        "No day of a video is there twice",
+        ONE_TOO_MANY,
+    ),
+    (
+        "fct_tiktok_videos",
+        "The views of videos are known",
+        "update gated.{0} set views = null where video_id in ('95', '96')",
+    ),
+    (
         "fct_aov",
         "A day without orders has no average, and one with orders has",
         "update gated.{0} set aov = null where orders > 0",
@@ -125,7 +145,12 @@ BLOCKING = [
     ),
 ]
 PII = "No e-mail address or phone number is in the table"
-TEXT = {"fct_orders": "order_name", "fct_order_lines": "product_name", "fct_refunds": "refund_id"}
+TEXT = {
+    "fct_orders": "order_name",
+    "fct_order_lines": "product_name",
+    "fct_refunds": "refund_id",
+    "fct_tiktok_videos": "title",
+}
 
 
 @pytest.mark.parametrize(("mart", "check", "damage"), BLOCKING, ids=[f"{b[0]}-{b[1]}" for b in BLOCKING])
@@ -184,10 +209,52 @@ def test_a_jump_warns(built: Connection, check: str, damage: str) -> None:
     }
 
 
-def test_an_order_that_does_not_add_up_warns(built: Connection) -> None:
-    built.execute("update gated.fct_orders set tips = 0.01 where order_id = '5'")
-    check = "The components of an order add up to the shop's total"
-    assert objections(gate(built, MART_CONTRACTS, dataset="fct_orders")) == {("warned", "fct_orders", check)}
+@pytest.mark.parametrize(
+    ("mart", "check", "damage"),
+    [
+        (
+            "fct_orders",
+            "The components of an order add up to the shop's total",
+            "update gated.fct_orders set tips = 0.01 where order_id = '5'",
+        ),
+        (
+            "fct_orders",
+            "The units of a TikTok Shop order add up to what its payment says that the seller is due",
+            "update gated.fct_orders set discounts = 2.01 where order_id = 'T1'",
+        ),
+        (
+            "fct_orders",
+            "No order counts that is only the copy of one in another channel",
+            "update gated.fct_orders set mirrors_channel = 'tiktok_shop' where order_id = '5'",
+        ),
+        (
+            "fct_tiktok_videos",
+            "No count of a day and no total is negative",
+            "update gated.fct_tiktok_videos set likes = -5, saves = -1, likes_total = -1 where video_id = '95'",
+        ),
+        (
+            "fct_tiktok_videos",
+            "Amounts of videos are in the merchant's own currency",
+            "update gated.fct_tiktok_videos set currency = 'GBP' where video_id = '95'",
+        ),
+    ],
+)
+def test_what_does_not_add_up_warns(built: Connection, mart: str, check: str, damage: str) -> None:
+    built.execute(damage)
+    assert objections(gate(built, MART_CONTRACTS, dataset=mart)) == {("warned", mart, check)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update gated.fct_orders set mirrors_channel = 'tiktok_shop', is_counted = false where order_id = '5'",
+        "update gated.fct_tiktok_videos set likes = -5, saves = -1 where video_id = '95'",
+    ],
+    ids=["a copy that does not count", "likes that were taken back"],
+)
+def test_what_is_as_it_should_be_passes(built: Connection, change: str) -> None:
+    built.execute(change)
+    assert objections(gate(built, MART_CONTRACTS)) == set()
 
 
 @pytest.mark.parametrize(

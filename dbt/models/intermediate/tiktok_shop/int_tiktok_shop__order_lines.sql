@@ -1,4 +1,4 @@
--- Only what the seller gives away lowers the sale: the platform pays its own discounts to the seller. Gifts are no sale.
+-- Only what the seller gives away lowers the sale: the platform pays its own discounts to the seller.
 with
 
 lines as (

@@ -12,6 +12,8 @@ priced as (
 
     select
         *,
+        -- in the collation of the identities' indexes, which raw's own ids are not in
+        order_id collate "default" as order_key,
         original_shipping_fee - shipping_seller_discount - shipping_cofunded_discount as shipping,
         sub_total + platform_discount + shipping_fee + shipping_platform_discount as total_price
     from orders
@@ -51,12 +53,12 @@ final as (
     inner join lateral (
         select coalesce(sum(refunds.refunded_total), 0.00) as refunds
         from {{ ref('int_tiktok_shop__refund_amounts') }} as refunds
-        where refunds.merchant_id = orders.merchant_id and refunds.order_id = orders.order_id
+        where refunds.merchant_id = orders.merchant_id and refunds.order_id = orders.order_key
     ) as refunded on true
     inner join lateral (
         select sum(transactions.fees) as fees
         from {{ ref('stg_tiktok_shop__statement_transactions') }} as transactions
-        where transactions.merchant_id = orders.merchant_id and transactions.order_id = orders.order_id
+        where transactions.merchant_id = orders.merchant_id and transactions.order_id = orders.order_key
     ) as settled on true
 
 )

@@ -29,18 +29,13 @@ compared as (
         previous.likes_total as likes_before,
         previous.comments_total as comments_before,
         previous.shares_total as shares_before,
-        case when previous.record_id is null and details.is_posted_then then 0 end as nothing_before
+        case when details.previous_record_id is null and details.is_posted_then then 0 end as nothing_before
     from details
-    -- the readings of a video are a range of raw's primary key
     left join lateral (
         select candidates.*
         from {{ ref('stg_tiktok_shop__video_details') }} as candidates
-        where
-            candidates.merchant_id = details.merchant_id
-            and candidates.record_id > details.video_id || '/'
-            and candidates.record_id < details.record_id
-        order by candidates.record_id desc
-        limit 1
+        where candidates.merchant_id = details.merchant_id and candidates.record_id = details.previous_record_id
+        offset 0
     ) as previous on true
 
 ),

@@ -42,6 +42,15 @@ final as (
     select
         fields.merchant_id,
         fields.record_id,
+        -- the readings of a video are a range of raw's primary key
+        (
+            select max(earlier.record_id)
+            from {{ source('raw', 'tiktok_shop_video_details') }} as earlier
+            where
+                earlier.merchant_id = fields.merchant_id
+                and earlier.record_id > split_part(fields.record_id, '/', 1) || '/'
+                and earlier.record_id < fields.record_id
+        ) as previous_record_id,
         split_part(fields.record_id, '/', 1) as video_id,
         fields.gmv ->> 'currency' as currency,
 
