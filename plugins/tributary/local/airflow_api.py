@@ -112,12 +112,21 @@ class AirflowApi:
             )
 
     def runs_caused_by(self, dag_id: str, run_id: str) -> list[tuple[str, str]] | None:
-        """The runs that this run's assets started, as (dag_id, run_id); None when one is yet to be started."""
+        """The runs that take up what this run announced, as (dag_id, run_id); None when one is yet to be started.
+
+        Announcements that come while another one waits share its run, and Airflow then names the first alone as its
+        cause. So what counts is which run was the first to start after the announcement.
+        """
         parameters = {"source_dag_id": dag_id, "source_run_id": run_id}
-        events = self.call("GET", "assets/events", params=parameters)["asset_events"]
-        if any(not event["created_dagruns"] for event in events):
-            return None
-        return sorted({(run["dag_id"], run["run_id"]) for event in events for run in event["created_dagruns"]})
+        runs = set()
+        for event in self.call("GET", "assets/events", params=parameters)["asset_events"]:
+            for consumer in self.call("GET", f"assets/{event['asset_id']}")["scheduled_dags"]:
+                since = {"start_date_gte": event["timestamp"], "order_by": "start_date", "limit": 1}
+                started = self.call("GET", f"dags/{consumer['dag_id']}/dagRuns", params=since)["dag_runs"]
+                if not started:
+                    return None
+                runs.add((consumer["dag_id"], started[0]["dag_run_id"]))
+        return sorted(runs)
 
 
 def last_error(log: Path) -> str:
