@@ -1,0 +1,1 @@
+"""A package, so that the one installation ends with its last test."""
