@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from tests.dbt.shop import Payload, business, money, refund
+from tests.dbt.tiktok_book import OPENED, TikTokBook
 from tributary.declaration import Page, Record
 from tributary.warehouse.settings import Merchant
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 FIRST_DAY, DAYS = date(2026, 1, 1), 360
 PEOPLE, HISTORY = 45, 200
-OPENED = datetime(2027, 1, 1, tzinfo=UTC)
-"""When the first version of an order is told; each later one is a minute newer."""
 ZONES = (
     "America/New_York",
     "Europe/Berlin",
@@ -68,6 +67,7 @@ class Book:
     """One merchant; everything that happens follows from the seed.
 
     Every other merchant's refunds come apart: the order says what was returned, and only the refund what was paid.
+    Every third one sells on TikTok Shop too, and half of its orders are copies from there.
     """
 
     def __init__(self, merchant_id: str, seed: int) -> None:
@@ -79,6 +79,7 @@ class Book:
         self.merchant = Merchant(
             merchant_id, merchant_id, ZONES[seed % len(ZONES)], "USD", seed % 5 == 1, FIRST_DAY, {}
         )
+        self.tiktok = TikTokBook(self._chance, self._moment) if seed % 3 == 1 else None
         self._orders: dict[str, Payload] = {}
         self._minutes = 0
         self._last_id = 0
@@ -95,6 +96,8 @@ class Book:
                 name = "place"
                 self._place()
             self.happened[name] += 1
+        if self.tiktok:
+            self.tiktok.play(events)
 
     def pages(self) -> Iterator[Page]:
         """What a sync now reads: versions in any order, some twice, some only with a later sync than newer ones."""
@@ -262,7 +265,9 @@ class Book:
         return True
 
     def _touch(self) -> bool:
-        order_id, _ = self._any_order()
+        order_id, order = self._any_order()
+        if self.tiktok:
+            order["tags"] = self.tiktok.copied()
         return self._tell(order_id)
 
     def _change_settings(self) -> bool:
@@ -288,7 +293,8 @@ class Book:
         for part in order["refunds"]:
             part["processedAt"] = self._moment()
         order_id = str(self._last_id)
-        self._orders[order_id] = order | {"processedAt": at, "customer": customer, "email": email}
+        tags = self.tiktok.copied() if self.tiktok else []
+        self._orders[order_id] = order | {"processedAt": at, "customer": customer, "email": email, "tags": tags}
         return self._tell(order_id)
 
     def _any_order(self) -> tuple[str, Payload]:

@@ -17,9 +17,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.dbt import tiktok_book
 from tests.dbt.order_book import EVENTS, OPENED, Book
 from tributary.channels import CHANNELS
 from tributary.channels.shopify.streams import SHOPIFY
+from tributary.channels.tiktok_organic.streams import TIKTOK_ORGANIC
+from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
 from tributary.warehouse import scope
 from tributary.warehouse.manifest import read_marts
 from tributary.warehouse.publish import publish
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.dbt.conftest import Dbt
-    from tributary.declaration import Page
+    from tributary.declaration import Page, Reader
 
 SEEDS = int(os.environ.get("TRIBUTARY_PROOF_SEEDS", "12"))
 RUNS = 10
@@ -71,7 +74,26 @@ def _told(book: Book, start: datetime, end: datetime) -> Iterator[Page]:
     return book.pages()
 
 
+def _told_by_tiktok(table: str) -> Reader:
+    return lambda book, start, end: book.pages(table)
+
+
 ORDERS = replace(SHOPIFY.stream("orders"), changed=_told, history=None, slice_length=timedelta(days=1_000))
+TIKTOK = [
+    (
+        channel,
+        replace(
+            stream,
+            changed=_told_by_tiktok(f"{channel.name}_{stream.name}"),
+            history=None,
+            unfinished=None,
+            slice_length=timedelta(days=1_000),
+        ),
+    )
+    for channel in (TIKTOK_SHOP, TIKTOK_ORGANIC)
+    for stream in channel.streams
+    if stream.name not in stream.quiet
+]
 
 
 class Road:
@@ -90,7 +112,9 @@ class Road:
         now = OPENED + timedelta(days=self._runs)
         for book in books:
             book.play(EVENTS_A_RUN)
-            sync_stream(lambda: psycopg.connect(self._url), book, SHOPIFY, ORDERS, book.merchant_id, now, OPENED)
+            sync_stream(self._connect, book, SHOPIFY, ORDERS, book.merchant_id, now, OPENED)
+            for channel, stream in TIKTOK if book.tiktok else ():
+                sync_stream(self._connect, book.tiktok, channel, stream, book.merchant_id, now, OPENED)
         apply_merchants(self.conn, [book.merchant for book in books])
         build = open_build(self.conn, "build", CHANNELS)
         assert build is not None
@@ -125,6 +149,9 @@ class Road:
         [(computed, published)] = self.conn.execute(_COVERAGE, _merchants(books)).fetchall()
         return computed, published
 
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self._url)
+
     def _build(self, schema: str) -> None:
         result = self._dbt("run", "--select", "+path:models/marts", "--no-write-json", build_schema=schema)
         assert result.success, [r.message for r in result.result or () if r.status != "success"] or result.exception
@@ -154,6 +181,8 @@ def test_incremental_equals_full(road: Road) -> None:
     computed, published = road.coverage(books)
     assert 0 < computed < published
     assert sum((book.happened for book in books), Counter()).keys() == EVENTS.keys()
+    told_by_tiktok = sum((book.tiktok.happened for book in books if book.tiktok), Counter())
+    assert told_by_tiktok.keys() == tiktok_book.EVENTS.keys()
 
 
 # The rules of the scope, and how each is taken away from the merchants that are named after it: a constant of the
@@ -193,6 +222,17 @@ RULES = {
         "linked.kind = {kind} and ({hop} <> 2 or linked.{others})",
     ),
     "linked_days": ("_TIMES_OF_LINKED", "linked.kind = {kind}", "linked.kind = {kind} and linked.{others}"),
+    "linked_children": ("_CHILDREN_OF_LINKED", "linked.kind = {kind}", "linked.kind = {kind} and linked.{others}"),
+    "next_readings": (
+        "_NEXT_SNAPSHOTS",
+        "claimed.stream = {stream}",
+        "claimed.stream = {stream} and claimed.{others}",
+    ),
+    "made_final": (
+        "_DAYS_MADE_FINAL",
+        "claimed.stream = {stream}",
+        "claimed.stream = {stream} and claimed.{others}",
+    ),
 }
 
 
@@ -203,8 +243,8 @@ def test_the_proof_notices_a_missing_rule(road: Road, monkeypatch: pytest.Monkey
         assert text.count(old) == 1, rule
         text = text.replace(old, new.replace("{others}", f"merchant_id not like '{rule}%'"))
         monkeypatch.setattr(scope, constant, text if isinstance(statement, str) else sql.SQL(text))
-    # Two merchants without each rule. Seeds are even, because refunds come apart then.
-    books = {rule: [Book(f"{rule}_{seed}", seed) for seed in (4, 8)] for rule in RULES}
+    # Two merchants without each rule. Seeds are even, because refunds come apart then; of 10 there is TikTok Shop.
+    books = {rule: [Book(f"{rule}_{seed}", seed) for seed in (8, 10)] for rule in RULES}
     everyone = [book for of_rule in books.values() for book in of_rule]
     noticed: set[str] = set()
     missing = set(RULES)

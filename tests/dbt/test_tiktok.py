@@ -409,6 +409,11 @@ def test_a_merchants_day_is_read_by_index(built: Connection) -> None:
         assert "Seq Scan" not in plan, plan
         for table in tables:
             assert f"{table}_by_event" in plan, plan
+        if model == "int_orders":
+            # An order's returns, cancellations and settlements, and the original of a copy.
+            for stream in ("returns", "cancellations", "statement_transactions"):
+                assert f"tiktok_shop_{stream}_is_tiktok_order_" in plan, plan
+            assert "tiktok_shop_orders_pkey" in plan, plan
     built.rollback()
 
 

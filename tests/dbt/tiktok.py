@@ -175,7 +175,8 @@ def listed(video_id: str, day: str, *, posted: str, title: str = "A video", orde
         "username": "aurora.outdoor",
         "video_post_time": posted,
         "sku_orders": orders,
-        "gmv": {"amount": "", "currency": "USD"},
+        "views": 0,
+        "gmv": {"amount": "0.00", "currency": "USD"},
     }
     return "tiktok_shop_videos", f"{video_id}/{day}", noon(day), body
 
