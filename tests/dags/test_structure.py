@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,19 @@ def test_transform_reads_like_a_sentence(dags: dict[str, DAG]) -> None:
     assert dag.get_task("merchant.gate").downstream_task_ids == {"merchant.publish"}
     assert dag.get_task("merchant.publish").downstream_task_ids == {"report_incident"}
     assert dag.get_task("report_incident").trigger_rule == TriggerRule.ALL_DONE
-    models = {task_id for task_id in dag.task_ids if task_id.startswith("dbt.")}
-    for model in (ROOT / "dbt" / "models").rglob("*.sql"):
-        assert any(model.stem in task_id for task_id in models), f"{model.stem} is not in the graph"
+
+
+def test_what_is_stored_is_in_the_graph_and_one_task_builds_everything(dags: dict[str, DAG], manifest: Path) -> None:
+    models = [node for node in json.loads(manifest.read_text())["nodes"].values() if node["resource_type"] == "model"]
+    stored = {node["name"] for node in models if node["config"]["materialized"] == "table"}
+    assert "fct_orders" in stored
+    shown = {task_id for task_id in dags["transform"].task_ids if task_id.startswith("dbt.")}
+    assert shown == {f"dbt.{name}_run" for name in stored} | {
+        "dbt.dbt_producer_watcher",
+        "dbt.dbt_producer_watcher_done",
+    }
+    producer = dags["transform"].get_task("dbt.dbt_producer_watcher")
+    assert (producer.select, producer.exclude) == ("path:models", None)
 
 
 def test_no_dbt_test_runs_on_the_publishing_road(dags: dict[str, DAG]) -> None:
