@@ -24,15 +24,23 @@ def conn(connect: Callable[[], psycopg.Connection]) -> psycopg.Connection:
     return connect()
 
 
-def sync(conn: psycopg.Connection, merchant_id: str, status: str, minutes_ago: float, channel: str = "shopify") -> None:
+def sync(
+    conn: psycopg.Connection,
+    merchant_id: str,
+    status: str,
+    minutes_ago: float,
+    channel: str = "shopify",
+    stream: str = "orders",
+    error: str = "HTTP 401",
+) -> None:
     conn.execute(
         """
         insert into ops.syncs (
             sync_id, merchant_id, channel, stream, window_start, window_end, status, started_at, error
         )
-        values (%s, %s, %s, 'orders', now(), now(), %s, now() - %s, 'HTTP 401')
+        values (%s, %s, %s, %s, now(), now(), %s, now() - %s, %s)
         """,
-        (uuid4(), merchant_id, channel, status, timedelta(minutes=minutes_ago)),
+        (uuid4(), merchant_id, channel, stream, status, timedelta(minutes=minutes_ago), error),
     )
 
 
@@ -59,6 +67,17 @@ def test_a_sync_that_failed_for_good_but_not_one_that_a_retry_mended(conn: psyco
     sync(conn, "elsewhere", "failed", 2, channel="another")
     problems = problems_of_run(conn, "run", STARTED, "shopify", ["stream.sync_0"])
     assert [(problem.merchant_id, "HTTP 401" in problem.what) for problem in problems] == [("aurora", True)]
+
+
+def test_streams_that_failed_for_the_same_reason_are_one_problem(conn: psycopg.Connection) -> None:
+    sync(conn, "aurora", "failed", 2, error="It was refused (GET /orders, request id 1). Renew it.")
+    sync(conn, "aurora", "failed", 2, stream="returns", error="It was refused (GET /returns, request id 2). Renew it.")
+    sync(conn, "aurora", "failed", 2, stream="videos", error="HTTP 503 (GET /videos).")
+    problems = problems_of_run(conn, "run", STARTED, "shopify", ["stream.sync_0"])
+    assert [problem.what for problem in problems] == [
+        "shopify orders, returns did not sync: It was refused (GET /orders, request id 1). Renew it.",
+        "shopify videos did not sync: HTTP 503 (GET /videos).",
+    ]
 
 
 def test_without_records_the_failed_tasks_are_named(conn: psycopg.Connection) -> None:

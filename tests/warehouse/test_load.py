@@ -25,6 +25,7 @@ from tests.warehouse.shop import (
     sync,
 )
 from tributary.declaration import Page, Record, Reject, Slice
+from tributary.http import AuthError
 from tributary.warehouse import load
 from tributary.warehouse.errors import TooManyDeadLetters
 from tributary.warehouse.sync import sync_stream
@@ -80,6 +81,19 @@ def test_a_checkpoint_waits_for_what_the_vendor_has_not_completed(connect: Conne
     assert sync(connect, Vendor([page(order("1"))]), stream=gated).position == complete
     assert sync(connect, Vendor([page(order("2"))]), stream=gated, now=NOW + timedelta(hours=1)).position == complete
     assert raw(conn).keys() == {"1"}
+
+
+def test_a_vendor_that_refuses_before_the_first_slice_is_in_the_ledger(
+    connect: Connect, conn: psycopg.Connection
+) -> None:
+    def history(api: Vendor, start: datetime, end: datetime) -> Iterator[Slice]:
+        raise AuthError("The token is revoked", remedy="Put in another.")
+
+    with pytest.raises(AuthError):
+        sync(connect, Vendor(), stream=replace(ORDERS, history=history))
+    failed = conn.execute("select kind, status, error from ops.syncs").fetchall()
+    assert failed == [("sync", "failed", "AuthError: The token is revoked. Put in another.")]
+    assert sync(connect, Vendor([page(order("1"))])).counts.inserted == 1
 
 
 def test_update_keeps_the_old_version_in_the_change_log(connect: Connect, conn: psycopg.Connection) -> None:

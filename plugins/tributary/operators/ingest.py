@@ -88,15 +88,13 @@ class SyncOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Sync and return what it did."""
         channel = declared(self.channel)
-        api = vendor(channel, self.connection)
         report = sync_stream(
             partial(warehouse, self.warehouse_conn_id),
-            api,
+            vendor(channel, self.connection),
             channel,
             channel.stream(self.stream),
             self.merchant_id,
-            # Beyond the vendor's own present there is nothing to read yet, whatever this machine's clock shows.
-            now=api.now(),
+            now=None,
             history_start=datetime.fromisoformat(self.history_start).replace(tzinfo=UTC),
         )
         self.log.info("%s", report)

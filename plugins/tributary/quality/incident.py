@@ -38,7 +38,7 @@ def problems_of_run(
     ]
     unread = conn.execute(
         """
-        select latest.merchant_id, latest.stream, latest.error
+        select latest.merchant_id, string_agg(latest.stream, ', ' order by latest.stream) as streams, min(latest.error)
         from (
             select distinct on (merchant_id, stream) merchant_id, stream, status, error
             from ops.syncs
@@ -46,13 +46,17 @@ def problems_of_run(
             order by merchant_id, stream, started_at desc
         ) as latest
         where latest.status = 'failed'
-        order by latest.merchant_id, latest.stream
+        -- the same error at several streams differs in its place, which stands in parentheses
+        group by latest.merchant_id, regexp_replace(latest.error, ' [(][^()]*[)]', '', 'g')
+        order by latest.merchant_id, streams
         """,
         (channel, started_at),
     )
     problems += [
-        Problem(merchant_id, f"{channel} {stream} did not sync: {error}", "Mend the cause; the next run goes on there.")
-        for merchant_id, stream, error in unread
+        Problem(
+            merchant_id, f"{channel} {streams} did not sync: {error}", "Mend the cause; the next run goes on there."
+        )
+        for merchant_id, streams, error in unread
     ]
     return problems or [
         Problem(None, f"task {task_id} failed", "Read its log, mend the cause, then clear the task.")

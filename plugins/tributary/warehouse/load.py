@@ -107,6 +107,17 @@ class Loader:
             raise known from None
         return Moved(sync_id, counts)
 
+    @contextmanager
+    def planning(self, kind: Kind, start: datetime) -> Iterator[None]:
+        """Asks the vendor before there is a slice; when that fails, the ledger says so all the same."""
+        try:
+            yield
+        except Exception as error:
+            sync_id = uuid4()
+            self.ledger.open(sync_id, kind, start, start)
+            record_failure(self._connect, sync_id, error)
+            raise
+
     def unfinished(self, now: datetime) -> list[str]:
         """Ids of records in raw that the vendor had not finished when they were read."""
         declared = self._stream.unfinished

@@ -38,20 +38,24 @@ def sync_stream(
     channel: Channel,
     stream: Stream,
     merchant_id: str,
-    now: datetime,
+    now: datetime | None,
     history_start: datetime,
 ) -> SyncReport:
     """Read what changed since the checkpoint, less the look-back, until now; and what the vendor had left unfinished.
 
-    Killed anywhere, the next call goes on after the last committed slice. Raises ConcurrentSync when another sync of
-    the stream was faster, TooManyDeadLetters when a slice held more of them than declared (its good rows landed).
+    Without a `now` it is the vendor's own present: beyond that there is nothing to read yet, whatever this machine's
+    clock shows. Killed anywhere, the next call goes on after the last committed slice. Raises ConcurrentSync when
+    another sync of the stream was faster, TooManyDeadLetters when a slice held more of them than declared (its good
+    rows landed).
     """
     with open_loader(connect, channel, stream, merchant_id) as loader:
         ledger = loader.ledger
         checkpoint = ledger.checkpoint()
         start = max(checkpoint.position - stream.look_back, history_start) if checkpoint else history_start
-        slices = list(_slices(api, stream, start, now))
-        unfinished = loader.unfinished(now)
+        with loader.planning("sync", start):
+            end = now or api.now()
+            slices = list(_slices(api, stream, start, end))
+        unfinished = loader.unfinished(end)
         total = Counts()
         with read_ahead(_pages(api, stream, slices, unfinished)) as pages:
             for window in slices:
