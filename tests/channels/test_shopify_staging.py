@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import yaml
+from jinja2 import Template
 from psycopg.rows import dict_row
 
 from tests.channels.shopify_sandbox import NOW, SCOPES
@@ -56,8 +57,10 @@ def conn(synced: str) -> Iterator[psycopg.Connection]:
 
 def staged(conn: psycopg.Connection, name: str) -> list[dict[str, Any]]:
     """The rows of a staging view, by its own SQL."""
+    macros = "".join(path.read_text() for path in (DBT_PROJECT / "macros").glob("shopify_*.sql"))
     text = (DBT_PROJECT / "models" / "staging" / "shopify" / f"stg_shopify__{name}.sql").read_text()
-    query = re.sub(r"{{ source\('(\w+)', '(\w+)'\) }}", r"\1.\2", text)
+    variables = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]
+    query = Template(macros + text).render(source="{}.{}".format, var=variables.__getitem__)
     return conn.cursor(row_factory=dict_row).execute(query.encode()).fetchall()
 
 

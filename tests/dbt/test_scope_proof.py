@@ -23,7 +23,7 @@ from tributary.channels import CHANNELS
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.channels.tiktok_organic.streams import TIKTOK_ORGANIC
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
-from tributary.warehouse import scope
+from tributary.warehouse import touched
 from tributary.warehouse.manifest import read_marts
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import open_build
@@ -238,11 +238,11 @@ RULES = {
 
 def test_the_proof_notices_a_missing_rule(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     for rule, (constant, old, new) in RULES.items():
-        statement = getattr(scope, constant)
+        statement = getattr(touched, constant)
         text = statement if isinstance(statement, str) else statement.as_string(None)
         assert text.count(old) == 1, rule
         text = text.replace(old, new.replace("{others}", f"merchant_id not like '{rule}%'"))
-        monkeypatch.setattr(scope, constant, text if isinstance(statement, str) else sql.SQL(text))
+        monkeypatch.setattr(touched, constant, text if isinstance(statement, str) else sql.SQL(text))
     # Two merchants without each rule. Seeds are even, because refunds come apart then; of 10 there is TikTok Shop.
     books = {rule: [Book(f"{rule}_{seed}", seed) for seed in (8, 10)] for rule in RULES}
     everyone = [book for of_rule in books.values() for book in of_rule]

@@ -10,7 +10,8 @@ import psycopg
 from psycopg import sql
 
 from tributary.warehouse.manifest import read_marts
-from tributary.warehouse.scope import find_days, write_scope
+from tributary.warehouse.scope import write_scope
+from tributary.warehouse.touched import find_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,307 @@
+"""What changed records touch: themselves as they were and are, and whatever is computed from them."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from tributary.warehouse.mart_table import published_day_marts
+from tributary.warehouse.raw_table import identity_expression, raw_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg import Connection
+
+    from tributary.declaration import Channel, Stream
+
+# Every look into raw is a lateral subquery with `offset 0`, which holds PostgreSQL to one index probe a row: on tables
+# that grew since they were last analyzed it would choose to read all of them.
+
+# From a changed row's identities to those of rows that share one, and once more: a guest's e-mail leads to the customer
+# who owns it, the customer to all their e-mails, and each of these to the orders placed with it.
+_IDENTITY_HOPS = 2
+
+_TABLES = sql.SQL("""
+set local jit = off;
+create temporary table claimed on commit drop as
+select merchant_id, channel, stream, record_id, operation, old_event_at, new_event_at, old_payload
+from ops.changes
+where {changes};
+analyze claimed;
+create temporary table touched (
+    merchant_id text not null,
+    event_at timestamptz not null
+) on commit drop;
+create temporary table touched_day (
+    merchant_id text not null,
+    date_day date not null
+) on commit drop;
+create temporary table linked (
+    merchant_id text not null,
+    kind text not null,
+    value text not null,
+    hop integer not null,
+    primary key (merchant_id, kind, value)
+) on commit drop;
+""")
+
+_OWN_TIMES = """
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, event.at
+from claimed
+cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as event (at)
+where event.at is not null
+"""
+
+# Children that changed themselves bring their old days; these are the days of the others, of a changed child's siblings
+# too: what one refund settles is not left for the next.
+_CHILDREN_OF_CHANGED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select parent.merchant_id, child.event_at
+from (
+    select claimed.merchant_id, claimed.record_id
+    from claimed
+    where claimed.channel = {channel} and claimed.stream = {stream}
+    union all
+    select claimed.merchant_id, left(claimed.record_id, -strpos(reverse(claimed.record_id), '/'))
+    from claimed
+    where claimed.channel = {channel} and claimed.stream = {child_stream}
+) as parent
+cross join lateral (
+    select event_at
+    from {child}
+    where
+        merchant_id = parent.merchant_id
+        and record_id > parent.record_id || '/'
+        and record_id < parent.record_id || '0'
+    offset 0
+) as child
+""")
+
+_PARENTS_OF_CHANGED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, parent.event_at
+from claimed
+cross join lateral (
+    select event_at
+    from {parent}
+    where
+        merchant_id = claimed.merchant_id
+        and record_id = left(claimed.record_id, -strpos(reverse(claimed.record_id), '/'))
+    offset 0
+) as parent
+where claimed.channel = {channel} and claimed.stream = {child_stream}
+""")
+
+# What a day gained is its reading less the one before, so a reading also touches the day of the next.
+_NEXT_SNAPSHOTS = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, following.event_at
+from claimed
+cross join lateral (
+    select event_at
+    from {table}
+    where
+        merchant_id = claimed.merchant_id
+        and record_id > claimed.record_id
+        and record_id < left(claimed.record_id, -strpos(reverse(claimed.record_id), '/')) || '0'
+    order by record_id
+    limit 1
+) as following
+where claimed.channel = {channel} and claimed.stream = {stream}
+""")
+
+# The first figures of a day make the day final that the vendor corrected until then.
+_DAYS_MADE_FINAL = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, event.at - {restated_for}
+from claimed
+cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as event (at)
+where claimed.channel = {channel} and claimed.stream = {stream} and event.at is not null
+""")
+
+_IDENTITIES_OF_CHANGED = sql.SQL("""
+insert into linked (merchant_id, kind, value, hop)
+select distinct version.merchant_id, {kind}, {identity}, 0
+from (
+    select claimed.merchant_id, claimed.old_payload as payload
+    from claimed
+    where claimed.channel = {channel} and claimed.stream = {stream} and claimed.old_payload is not null
+    union all
+    select claimed.merchant_id, stored.payload
+    from claimed
+    cross join lateral (
+        select payload
+        from {table}
+        where merchant_id = claimed.merchant_id and record_id = claimed.record_id
+        offset 0
+    ) as stored
+    where claimed.channel = {channel} and claimed.stream = {stream}
+) as version
+where {identity} is not null
+on conflict do nothing
+""")
+
+_IDENTITIES_OF_LINKED = sql.SQL("""
+insert into linked (merchant_id, kind, value, hop)
+select distinct linked.merchant_id, {to_kind}, stored.value, {hop}
+from linked
+cross join lateral (
+    select {to_identity} as value
+    from {table}
+    where merchant_id = linked.merchant_id and {identity} = linked.value
+    offset 0
+) as stored
+where linked.kind = {kind} and linked.hop = {hop} - 1 and stored.value is not null
+on conflict do nothing
+""")
+
+_TIMES_OF_LINKED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select distinct linked.merchant_id, stored.event_at
+from linked
+cross join lateral (
+    select event_at
+    from {table}
+    where merchant_id = linked.merchant_id and {identity} = linked.value
+    offset 0
+) as stored
+where linked.kind = {kind}
+""")
+
+_CHILDREN_OF_LINKED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select distinct linked.merchant_id, child.event_at
+from linked
+cross join lateral (
+    select record_id
+    from {table}
+    where merchant_id = linked.merchant_id and {identity} = linked.value
+    offset 0
+) as stored
+cross join lateral (
+    select event_at
+    from {child}
+    where
+        merchant_id = linked.merchant_id
+        and record_id > stored.record_id || '/'
+        and record_id < stored.record_id || '0'
+    offset 0
+) as child
+where linked.kind = {kind}
+""")
+
+_ALL_TIMES = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select stored.merchant_id, stored.event_at
+from {table} as stored
+where {everything} or stored.merchant_id in (select merchant_id from claimed where operation = 'settings')
+""")
+
+_ALL_DAYS = sql.SQL("""
+insert into touched_day (merchant_id, date_day)
+select distinct mart.merchant_id, mart.date_day
+from {mart} as mart
+where {everything} or mart.merchant_id in (select merchant_id from claimed where operation = 'settings')
+""")
+
+_DAYS_OF_TIMES = """
+insert into touched_day (merchant_id, date_day)
+select distinct touched.merchant_id, (touched.event_at at time zone merchants.time_zone)::date
+from touched
+inner join ops.merchants on merchants.merchant_id = touched.merchant_id
+"""
+
+
+def find_days(conn: Connection, channels: Sequence[Channel], changes: sql.Composable, everything: bool = False) -> None:
+    """Leave in the temporary table `touched_day` what those changes touch, until the transaction ends."""
+    conn.execute(_TABLES.format(changes=changes))
+    streams = [(channel, stream) for channel in channels for stream in channel.streams]
+    if not everything:
+        _follow_changes(conn, streams)
+    settings = conn.execute("select exists (select from claimed where operation = 'settings')").fetchone()
+    if everything or settings == (True,):
+        whole = sql.Literal(everything)
+        for channel, stream in streams:
+            for name in {stream.name, *stream.children} - stream.quiet:
+                conn.execute(_ALL_TIMES.format(table=raw_table(channel, name), everything=whole))
+        for mart in published_day_marts(conn):
+            conn.execute(_ALL_DAYS.format(mart=sql.Identifier("marts", mart), everything=whole))
+    conn.execute(_DAYS_OF_TIMES)
+
+
+def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
+    conn.execute(_OWN_TIMES)
+    for channel, stream in streams:
+        if stream.write == "snapshot":
+            conn.execute(
+                _NEXT_SNAPSHOTS.format(
+                    table=raw_table(channel, stream.name),
+                    channel=sql.Literal(channel.name),
+                    stream=sql.Literal(stream.name),
+                )
+            )
+        if stream.restated_for is not None:
+            conn.execute(
+                _DAYS_MADE_FINAL.format(
+                    restated_for=sql.Literal(stream.restated_for),
+                    channel=sql.Literal(channel.name),
+                    stream=sql.Literal(stream.name),
+                )
+            )
+        for child in (child for child in stream.children if child not in stream.quiet):
+            names = {
+                "channel": sql.Literal(channel.name),
+                "stream": sql.Literal(stream.name),
+                "child_stream": sql.Literal(child),
+                "parent": raw_table(channel, stream.name),
+                "child": raw_table(channel, child),
+            }
+            conn.execute(_CHILDREN_OF_CHANGED.format(**names))
+            conn.execute(_PARENTS_OF_CHANGED.format(**names))
+    _follow_identities(conn, streams)
+
+
+def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
+    for channel, stream in streams:
+        for kind, expression in stream.identities.items():
+            conn.execute(
+                _IDENTITIES_OF_CHANGED.format(
+                    kind=sql.Literal(kind),
+                    identity=identity_expression(expression),
+                    channel=sql.Literal(channel.name),
+                    stream=sql.Literal(stream.name),
+                    table=raw_table(channel, stream.name),
+                )
+            )
+    for hop in range(1, _IDENTITY_HOPS + 1):
+        conn.execute("analyze linked")
+        for channel, stream in streams:
+            for kind, to_kind in itertools.permutations(stream.identities, 2):
+                conn.execute(
+                    _IDENTITIES_OF_LINKED.format(
+                        hop=sql.Literal(hop),
+                        kind=sql.Literal(kind),
+                        identity=identity_expression(stream.identities[kind]),
+                        to_kind=sql.Literal(to_kind),
+                        to_identity=identity_expression(stream.identities[to_kind]),
+                        table=raw_table(channel, stream.name),
+                    )
+                )
+    conn.execute("analyze linked")
+    declared = Counter(kind for _, stream in streams for kind in stream.identities)
+    for channel, stream in streams:
+        for kind, expression in stream.identities.items():
+            names = {
+                "kind": sql.Literal(kind),
+                "identity": identity_expression(expression),
+                "table": raw_table(channel, stream.name),
+            }
+            conn.execute(_TIMES_OF_LINKED.format(**names))
+            for child in stream.children:
+                if declared[kind] > 1 and child not in stream.quiet:
+                    conn.execute(_CHILDREN_OF_LINKED.format(**names, child=raw_table(channel, child)))
