@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.admin_request import NotThereError, body, route
 from sandbox.admin_shops import ShopAdmin, summary
-from sandbox.admin_tiktok import TikTokAdmin
+from sandbox.admin_tiktok_sales import TikTokSalesAdmin
 from sandbox.business import truth
 from sandbox.business.merchants import DIRECT
 from sandbox.business.money import decimal_text
@@ -37,7 +37,7 @@ class Admin:
         self._slack = slack
         self._faults = faults
         self._shops = ShopAdmin(world, shopify)
-        self._tiktok = TikTokAdmin(world, self._shops.shop)
+        self._tiktok = TikTokSalesAdmin(world, self._shops.shop)
 
     def routes(self) -> list[Route]:
         handlers = [*self._shops.handlers(), *self._tiktok.handlers()]

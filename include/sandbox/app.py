@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from sandbox.admin import Admin
-from sandbox.admin_tiktok_shop import TikTokShopAdmin
+from sandbox.admin_tiktok_account import TikTokAccountAdmin
 from sandbox.faults import Fault, Faults
 from sandbox.shopify.routes import Shopify
 from sandbox.shopify.schema import admin_schema
@@ -35,10 +35,10 @@ def create_app(settings: Settings) -> Starlette:
     tiktok_shop, tiktok_organic = TikTokShop(world, settings), TikTokOrganic(world, settings)
     faults: list[Fault] = []
     admin = Admin(world, shopify, slack, faults)
-    authorisation = TikTokShopAdmin(world, tiktok_shop.access)
+    tiktok_account = TikTokAccountAdmin(world, tiktok_shop.access)
     routes = [
         *admin.routes(),
-        *authorisation.routes(),
+        *tiktok_account.routes(),
         *shopify.routes(),
         *slack.routes(),
         *tiktok_organic.routes(),

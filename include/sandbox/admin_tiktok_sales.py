@@ -35,7 +35,7 @@ ACTIONS: dict[str, set[str]] = {
 """What can happen to an order, with the details that it takes."""
 
 
-class TikTokAdmin:
+class TikTokSalesAdmin:
     """Handlers over the TikTok Shops of one sandbox."""
 
     def __init__(self, world: World, shop: Callable[[Request], Shop]) -> None:

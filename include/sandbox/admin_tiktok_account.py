@@ -22,7 +22,7 @@ DOMAIN = "aurora.myshopify.com"
 VERBS = ("code", "end", "expire", "restore", "revoke", "scopes")
 
 
-class TikTokShopAdmin:
+class TikTokAccountAdmin:
     """Handlers over the one seller that authorised the sandbox's app."""
 
     def __init__(self, world: World, access: Access) -> None:
