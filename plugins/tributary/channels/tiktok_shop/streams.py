@@ -31,33 +31,26 @@ ORDERS = Stream(
     identities={"tiktok_order": "payload ->> 'id'", "tiktok_buyer": "payload ->> 'user_id'"},
 )
 
-RETURNS = Stream(
-    name="returns",
-    changed=aftersales.RETURNS.changed,
-    happened=aftersales.RETURNS.changed,
-    by_id=aftersales.RETURNS.by_id,
-    replay=aftersales.RETURNS.kind.replayed,
-    cursor="update_time",
-    slice_length=timedelta(days=30),
-    look_back=AN_HOUR,
-    budget=aftersales.BUDGET,
-    api_version="202309",
-    identities={"tiktok_order": "payload ->> 'order_id'"},
-)
 
-CANCELLATIONS = Stream(
-    name="cancellations",
-    changed=aftersales.CANCELLATIONS.changed,
-    happened=aftersales.CANCELLATIONS.changed,
-    by_id=aftersales.CANCELLATIONS.by_id,
-    replay=aftersales.CANCELLATIONS.kind.replayed,
-    cursor="update_time",
-    slice_length=timedelta(days=30),
-    look_back=AN_HOUR,
-    budget=aftersales.BUDGET,
-    api_version="202309",
-    identities={"tiktok_order": "payload ->> 'order_id'"},
-)
+def _aftersales(name: str, search: aftersales.Search) -> Stream:
+    """Returns or cancellations: no time says when they happened, so both axes are their last change."""
+    return Stream(
+        name=name,
+        changed=search.changed,
+        happened=search.changed,
+        by_id=search.by_id,
+        replay=search.kind.replayed,
+        cursor="update_time",
+        slice_length=timedelta(days=30),
+        look_back=AN_HOUR,
+        budget=aftersales.BUDGET,
+        api_version="202309",
+        identities={"tiktok_order": "payload ->> 'order_id'"},
+    )
+
+
+RETURNS = _aftersales("returns", aftersales.RETURNS)
+CANCELLATIONS = _aftersales("cancellations", aftersales.CANCELLATIONS)
 
 STATEMENTS = Stream(
     name="statements",
