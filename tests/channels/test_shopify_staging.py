@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-import yaml
-from jinja2 import Template
-from psycopg.rows import dict_row
 
 from tests.channels.shopify_sandbox import NOW, SCOPES
+from tests.channels.staging import staged
 from tests.conftest import new_database
 from tributary.channels.shopify.api import ShopifyApi
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.channels.shopify.token import StaticToken
 from tributary.http import Budget, HttpClient, Redactor
-from tributary.paths import DBT_PROJECT, RAW_CONTRACTS
+from tributary.paths import RAW_CONTRACTS
 from tributary.quality.gate import verify
 from tributary.warehouse.sync import sync_stream
 
@@ -55,15 +53,6 @@ def conn(synced: str) -> Iterator[psycopg.Connection]:
         conn.rollback()
 
 
-def staged(conn: psycopg.Connection, name: str) -> list[dict[str, Any]]:
-    """The rows of a staging view, by its own SQL."""
-    macros = "".join(path.read_text() for path in (DBT_PROJECT / "macros").glob("shopify_*.sql"))
-    text = (DBT_PROJECT / "models" / "staging" / "shopify" / f"stg_shopify__{name}.sql").read_text()
-    variables = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]
-    query = Template(macros + text).render(source="{}.{}".format, var=variables.__getitem__)
-    return conn.cursor(row_factory=dict_row).execute(query.encode()).fetchall()
-
-
 def payload(conn: psycopg.Connection, dataset: str, key: str) -> Any:
     found = conn.execute(f"select payload from raw.{dataset} where record_id = %s", (key,)).fetchone()
     assert found is not None
@@ -71,7 +60,7 @@ def payload(conn: psycopg.Connection, dataset: str, key: str) -> Any:
 
 
 def test_visits(conn: psycopg.Connection) -> None:
-    rows = staged(conn, "visits")
+    rows = staged(conn, "shopify", "visits")
     assert len(rows) > 50
     assert any(row["utm_source"] for row in rows)
     for row in rows:
@@ -92,19 +81,19 @@ def test_customers(conn: psycopg.Connection) -> None:
         where record_id = (select min(record_id) from raw.shopify_customers)
         """
     )
-    rows = {row["customer_id"]: row for row in staged(conn, "customers")}
+    rows = {row["customer_id"]: row for row in staged(conn, "shopify", "customers")}
     assert len(rows) > 50
     assert rows[min(rows)]["email"] == "ada@example.com"
     assert all(row["is_email_verified"] for row in rows.values())
-    orders = staged(conn, "order_identities")
+    orders = staged(conn, "shopify", "order_identities")
     known = [order for order in orders if order["customer_id"] in set(rows) - {min(rows)}]
     assert known
     assert all(order["email"] == rows[order["customer_id"]]["email"] for order in known)
 
 
 def test_products_and_variants(conn: psycopg.Connection) -> None:
-    products = {row["product_id"]: row for row in staged(conn, "products")}
-    variants = staged(conn, "variants")
+    products = {row["product_id"]: row for row in staged(conn, "shopify", "products")}
+    variants = staged(conn, "shopify", "variants")
     assert len(products) > 5
     assert {row["product_id"] for row in variants} == set(products)
     for key, row in products.items():

@@ -11,16 +11,16 @@ import psycopg
 import pytest
 from airflow.sdk.crypto import get_fernet
 from cryptography.fernet import Fernet
-from psycopg.rows import dict_row
 
 from tests.channels.shopify_sandbox import NOW
+from tests.channels.staging import staged
 from tests.conftest import new_database
 from tributary.channels.tiktok_organic.api import TikTokOrganicApi
 from tributary.channels.tiktok_organic.hook import TikTokOrganicHook
 from tributary.channels.tiktok_organic.refusals import explain
 from tributary.channels.tiktok_organic.streams import TIKTOK_ORGANIC, VIDEOS
 from tributary.http import Budget, HttpClient, Redactor
-from tributary.paths import DBT_PROJECT, RAW_CONTRACTS
+from tributary.paths import RAW_CONTRACTS
 from tributary.provider import get_provider_info
 from tributary.quality.gate import verify
 from tributary.warehouse.sync import sync_stream
@@ -74,13 +74,6 @@ def conn(synced: str) -> Iterator[psycopg.Connection]:
         conn.rollback()
 
 
-def staged(conn: psycopg.Connection) -> list[dict[str, Any]]:
-    """The rows of the staging view, by its own SQL."""
-    text = (DBT_PROJECT / "models" / "staging" / "tiktok_organic" / "stg_tiktok_organic__videos.sql").read_text()
-    query = re.sub(r"{{ source\('(\w+)', '(\w+)'\) }}", r"\1.\2", text)
-    return conn.cursor(row_factory=dict_row).execute(query.encode()).fetchall()
-
-
 def test_staging_types_every_counter_and_leaves_out_none(conn: psycopg.Connection) -> None:
     odd = '{"favorites": 7, "likes": null, "create_time": 1763000000}'
     conn.execute(
@@ -88,7 +81,7 @@ def test_staging_types_every_counter_and_leaves_out_none(conn: psycopg.Connectio
         " where record_id = (select min(record_id) from raw.tiktok_organic_videos)",
         (odd,),
     )
-    rows = sorted(staged(conn), key=lambda row: str(row["video_id"]))
+    rows = sorted(staged(conn, "tiktok_organic", "videos"), key=lambda row: str(row["video_id"]))
     told = conn.execute(
         "select record_id, event_at, payload -> 'video' from raw.tiktok_organic_videos order by record_id"
     ).fetchall()
