@@ -98,13 +98,19 @@ class Stream:
     replay: Callable[[Any, bytes], Page]
     """Puts a dead letter's bytes through the same checks as a page."""
     history: Callable[[Any, datetime, datetime], Iterator[Slice]] | None = None
-    """Cuts a sync's window into slices of its own, contiguous and in order; None: `slice_length` each, by `changed`.
+    """Cuts a sync's window into slices of its own, in order; None: `slice_length` each, by `changed`.
 
-    The last one may end early: the checkpoint then waits there for what the vendor has not completed yet.
+    The last one may end early: the checkpoint then waits there for what the vendor has not completed yet. It may also
+    reach beyond the window, to the end of a day that is still going on: the checkpoint never does. Slices before the
+    window, which read again what may have come late, leave it alone.
     """
     unfinished: Unfinished | None = None
-    write: Literal["upsert", "snapshot"] = "upsert"
-    """A snapshot is one day's reading of counters; its id is `<subject>/<date>`, and the next day's figures need it."""
+    write: Literal["upsert", "replace_slice", "snapshot"] = "upsert"
+    """What a slice does to raw, apart from bringing records.
+
+    With `replace_slice` it is all there is of its window: what it no longer shows is asked for by id, and may be gone.
+    A snapshot is one day's reading of counters; its id is `<subject>/<date>`, and the next day's figures need it.
+    """
     restated_for: timedelta | None = None
     """For how long the vendor corrects a day: its figures are final once those of the day so much later are there."""
     api_version: str | None = None

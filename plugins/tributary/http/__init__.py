@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tributary.http.budget import Budget
+from tributary.http.budget import Budget, Quota
 from tributary.http.client import HttpClient, Request, Response, Timeouts
 from tributary.http.errors import (
     AuthError,
@@ -10,6 +10,7 @@ from tributary.http.errors import (
     Fatal,
     HttpError,
     PagingError,
+    QuotaSpent,
     RateLimited,
     RequestRefused,
     Transient,
@@ -28,6 +29,8 @@ __all__ = [
     "HttpClient",
     "HttpError",
     "PagingError",
+    "Quota",
+    "QuotaSpent",
     "RateLimited",
     "Redactor",
     "Request",

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class Quota(Protocol):
+    """A count of requests that all processes share."""
+
+    def take(self) -> None:
+        """Books one request, or raises QuotaSpent, which says until when none may be sent."""
+
+    def close(self, seconds: float, reason: str) -> None:
+        """The vendor refuses for so long: nothing may be sent until then."""
 
 
 class Budget:

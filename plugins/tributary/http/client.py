@@ -13,13 +13,21 @@ import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
-from tributary.http.errors import AuthError, BrokenResponse, HttpError, RateLimited, RequestRefused, VendorUnavailable
+from tributary.http.errors import (
+    AuthError,
+    BrokenResponse,
+    HttpError,
+    QuotaSpent,
+    RateLimited,
+    RequestRefused,
+    VendorUnavailable,
+)
 from tributary.http.retry import RetryPolicy, http_date, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tributary.http.budget import Budget
+    from tributary.http.budget import Budget, Quota
     from tributary.http.redaction import Redactor
 
 log = logging.getLogger(__name__)
@@ -63,8 +71,9 @@ class Response:
 class HttpClient:
     """A connection pool, a retry policy, rate budgets and a redactor, composed.
 
-    `remedies` says, by HTTP status, what a person should do about this vendor's refusals. A vendor whose refusals have
-    codes of their own in the body reads them with `explain`, which may leave an answer to its status.
+    A budget that other processes draw from too has a quota of the same name beside it. `remedies` says, by HTTP status,
+    what a person should do about this vendor's refusals. A vendor whose refusals have codes of their own in the body
+    reads them with `explain`, which may leave an answer to its status.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class HttpClient:
         *,
         redact: Redactor,
         budgets: Mapping[str, Budget],
+        quotas: Mapping[str, Quota] | None = None,
         remedies: Mapping[int, str] | None = None,
         explain: Callable[[Response, float | None], HttpError | None] = lambda response, retry_after: None,
         timeouts: Timeouts | None = None,
@@ -82,6 +92,7 @@ class HttpClient:
     ) -> None:
         self.redact = redact
         self.budgets = budgets
+        self._quotas = quotas or {}
         self._remedies = remedies or {}
         self._explain = explain
         self._timeouts = timeouts or Timeouts()
@@ -121,10 +132,15 @@ class HttpClient:
         self, request: Request | Callable[[], Request], read: Callable[[Response], T], budget: str, cost: float
     ) -> T:
         self.budgets[budget].take(cost)
+        quota = self._quotas.get(budget)
+        if quota is not None:
+            quota.take()
         try:
             return read(self._exchange(request() if callable(request) else request))
         except HttpError as error:
             error.args = (self.redact(str(error)),)
+            if quota is not None and isinstance(error, RateLimited) and error.retry_after is not None:
+                quota.close(error.retry_after, str(error))
             raise
 
     def _download(self, request: Request, file: BinaryIO) -> None:
@@ -232,9 +248,12 @@ class HttpClient:
         what = f"HTTP {status}: {self.redact.body(body) or 'no body'}"
         remedy = self._remedies.get(status, "")
         if status == 429:
-            raise RateLimited(what, where=where, remedy=remedy or self._retry.told(wait), retry_after=wait)
+            kind = RateLimited if self._retry.stays_for(wait) else QuotaSpent
+            raise kind(what, where=where, remedy=remedy or self._retry.told(wait, self._now), retry_after=wait)
         if status >= 500 or status == 408:
-            raise VendorUnavailable(what, where=where, remedy=remedy or self._retry.told(wait), retry_after=wait)
+            raise VendorUnavailable(
+                what, where=where, remedy=remedy or self._retry.told(wait, self._now), retry_after=wait
+            )
         if status in (401, 403):
             raise AuthError(what, where=where, remedy=remedy or "Check the connection's credentials and permissions.")
         if status < 400:

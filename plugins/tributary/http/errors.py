@@ -26,6 +26,10 @@ class RateLimited(Transient):
     """The vendor's quota is used up for now."""
 
 
+class QuotaSpent(RateLimited):
+    """The quota comes back too late to stay for it: nothing is asked until then, and a later run goes on."""
+
+
 class VendorUnavailable(Transient):
     """No connection, no answer in time, or an answer that blames the vendor itself."""
 

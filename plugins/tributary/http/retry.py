@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -55,19 +55,27 @@ class RetryPolicy:
             reraise=True,
         )
 
-    def told(self, seconds: float | None) -> str:
+    def stays_for(self, seconds: float | None) -> bool:
+        """Whether a task sits out a wait that the vendor asked for, if it asked for one."""
+        return seconds is None or seconds <= self.longest_retry_after
+
+    def told(self, seconds: float | None, now: Callable[[], datetime]) -> str:
         """What a person should know about a wait that the vendor asked for."""
         if seconds is None:
             return ""
-        if seconds <= self.longest_retry_after:
+        if self.stays_for(seconds):
             return f"It asks to wait {seconds:.0f} s."
+        until = f"{now() + timedelta(seconds=seconds):%Y-%m-%d %H:%M} UTC"
         limit = f"{self.longest_retry_after:.0f} s"
-        return f"It asks to wait {seconds:.0f} s, longer than the {limit} a task stays for it; run it again then."
+        return (
+            f"It asks to wait {seconds:.0f} s, until {until}: longer than the {limit} that a task stays for it. "
+            "A run after that goes on where this one stopped."
+        )
 
     def _may_help(self, error: BaseException) -> bool:
         if not isinstance(error, Transient):
             return False
-        return error.retry_after is None or error.retry_after <= self.longest_retry_after
+        return self.stays_for(error.retry_after)
 
     def _announce(self, state: tenacity.RetryCallState) -> None:
         log.warning(

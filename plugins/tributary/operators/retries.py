@@ -8,6 +8,7 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule("tributary.http.errors.Fatal", RetryAction.FAIL, reason="the vendor refuses; see the error's remedy"),
+        RetryRule("tributary.http.errors.QuotaSpent", RetryAction.FAIL, reason="a later run goes on; see until when"),
         RetryRule("tributary.warehouse.errors.TooManyDeadLetters", RetryAction.FAIL, reason="see ops.dead_letters"),
     ]
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
 import psycopg
@@ -131,6 +131,16 @@ class Loader:
     def happened(self, start: datetime, end: datetime) -> set[str]:
         """Ids of records in raw by business time."""
         return set(self._ids(sql.SQL("event_at >= %(start)s and event_at < %(end)s"), {"start": start, "end": end}))
+
+    def whole(self, api: Any, start: datetime, end: datetime, pages: Iterable[Page]) -> Iterator[Page]:
+        """The pages of a window, then what raw holds of it and they do not show: it may have moved, or be gone."""
+        missing = self.happened(start, end)
+        for page in pages:
+            missing -= {record.record_id for record in page.records}
+            missing -= {reject.record_id for reject in page.rejects if reject.record_id is not None}
+            yield page
+        if missing:
+            yield from self._stream.by_id(api, sorted(missing))
 
     def _ids(self, condition: sql.Composable, values: dict[str, object]) -> list[str]:
         query = sql.SQL("select record_id from {} where merchant_id = %(merchant_id)s and {} order by record_id")

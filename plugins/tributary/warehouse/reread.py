@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from tributary.warehouse.load import open_loader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from psycopg import Connection
 
-    from tributary.declaration import Channel, Page, Stream
+    from tributary.declaration import Channel, Stream
     from tributary.warehouse.ledger import Counts
 
 
@@ -30,14 +30,5 @@ def reread(
     A record of raw that the window no longer shows is asked for by its id: it may have moved, or be gone.
     """
     with open_loader(connect, channel, stream, merchant_id) as loader:
-
-        def pages() -> Iterator[Page]:
-            missing = loader.happened(start, end)
-            for page in stream.happened(api, start, end):
-                missing -= {record.record_id for record in page.records}
-                missing -= {reject.record_id for reject in page.rejects if reject.record_id is not None}
-                yield page
-            if missing:
-                yield from stream.by_id(api, sorted(missing))
-
-        return loader.move("reread", start, end, pages()).counts
+        pages = loader.whole(api, start, end, stream.happened(api, start, end))
+        return loader.move("reread", start, end, pages).counts

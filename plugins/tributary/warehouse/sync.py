@@ -59,10 +59,13 @@ def sync_stream(
         total = Counts()
         with read_ahead(_pages(api, stream, slices, unfinished)) as pages:
             for window in slices:
-                own_pages = iter(lambda: next(pages), None)
-                advance = partial(ledger.advance, checkpoint, window.end)
+                own_pages: Iterator[Page] = iter(lambda: next(pages), None)
+                if stream.write == "replace_slice":
+                    own_pages = loader.whole(api, window.start, window.end, own_pages)
+                position = min(window.end, end)
+                advance = partial(ledger.advance, checkpoint, position)
                 moved = loader.move("sync", window.start, window.end, own_pages, advance)
-                checkpoint = Checkpoint(max(window.end, checkpoint.position if checkpoint else start), moved.sync_id)
+                checkpoint = Checkpoint(max(position, checkpoint.position if checkpoint else start), moved.sync_id)
                 total += moved.counts
                 _check_rejects(stream, merchant_id, moved.counts, window)
     return SyncReport(merchant_id, stream.name, len(slices), total, checkpoint.position if checkpoint else None)

@@ -121,7 +121,11 @@ insert into touched (merchant_id, event_at)
 select claimed.merchant_id, event.at - {restated_for}
 from claimed
 cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as event (at)
-where claimed.channel = {channel} and claimed.stream = {stream} and event.at is not null
+where
+    claimed.channel = {channel}
+    and claimed.stream = {stream}
+    and event.at is not null
+    and claimed.old_event_at is distinct from claimed.new_event_at
 """)
 
 _IDENTITIES_OF_CHANGED = sql.SQL("""
