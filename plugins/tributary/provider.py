@@ -113,5 +113,55 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
             },
+            {
+                "connection-type": "ga4",
+                "hook-class-name": "tributary.channels.ga4.hook.Ga4Hook",
+                "hook-name": "Google Analytics 4",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "login", "port", "schema", "extra"],
+                    "relabeling": {"password": "Key file"},
+                    "placeholders": {"password": '{"type": "service_account", ...} as downloaded'},
+                },
+                "conn-fields": {
+                    "property_id": {
+                        "label": "Property id",
+                        "schema": {"type": ["string", "null"], "pattern": "^\\d+$"},
+                        "description": "The digits in Admin > Property details; the service account is a viewer there.",
+                    },
+                    "transport": {
+                        "label": "Transport",
+                        "schema": {"type": ["string", "null"], "enum": ["rest", "grpc", None]},
+                        "description": "Optional: grpc instead of rest.",
+                    },
+                    "api_host": {
+                        "label": "API host",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "Optional: another host than https://analyticsdata.googleapis.com.",
+                    },
+                },
+            },
+            {
+                "connection-type": "klaviyo",
+                "hook-class-name": "tributary.channels.klaviyo.hook.KlaviyoHook",
+                "hook-name": "Klaviyo",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "login", "port", "schema", "extra"],
+                    "relabeling": {"password": "Private API key"},
+                    "placeholders": {"password": "pk_..."},
+                },
+                "conn-fields": {
+                    "conversion_metric_id": {
+                        "label": "Conversion metric id",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "Optional: the metric whose events are conversions, when several are called "
+                        "Placed Order.",
+                    },
+                    "api_host": {
+                        "label": "API host",
+                        "schema": {"type": ["string", "null"]},
+                        "description": "Optional: another host than https://a.klaviyo.com.",
+                    },
+                },
+            },
         ],
     }

@@ -78,6 +78,8 @@ def test_loading_twice_restores_the_file_and_leaves_the_rest(
     assert result.returncode == 0, result.stderr
     loaded = json.loads(result.stdout.splitlines()[-1])
     assert loaded["connections"].keys() == {
+        "ga4_aurora",
+        "klaviyo_aurora",
         "mine",
         "shopify_aurora",
         "shopify_nordlicht",
@@ -92,7 +94,7 @@ def test_loading_twice_restores_the_file_and_leaves_the_rest(
     ]
     assert loaded["connections"]["slack"][4] == env["SLACK_TOKEN"]
     assert json.loads(loaded["connections"]["slack"][6]) == {"base_url": env["SLACK_BASE_URL"]}
-    assert loaded["pools"] == {"shopify": 4, "tiktok_organic": 1, "tiktok_shop": 2}
+    assert loaded["pools"] == {"ga4": 2, "klaviyo": 2, "shopify": 4, "tiktok_organic": 1, "tiktok_shop": 2}
     assert loaded["variables"] == {"v": "1"}
 
 

@@ -71,7 +71,7 @@ def test_every_secret_is_required_and_listed_for_the_user() -> None:
     required = set(re.findall(r"\$\{(\w+):\?", COMPOSE))
     optional = set(re.findall(r"\$\{(\w+):-", COMPOSE))
     assert set(re.findall(r"\$\{(\w+)[}:]", COMPOSE)) == required | optional
-    example = parse_env(re.sub(r"^#(?=[A-Z_]+=)", "", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
+    example = parse_env(re.sub(r"^#(?=[A-Z0-9_]+=)", "", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
     assert required <= example.keys()
 
 

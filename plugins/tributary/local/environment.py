@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import psutil
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tributary.local.postgres import Server, data_directory
 from tributary.local.problem import ProblemError
@@ -126,6 +128,7 @@ def prepare(installation: Installation, running: Collection[str] = ()) -> dict[s
             "fernet": known.get("fernet") or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "jwt": known.get("jwt") or secrets.token_urlsafe(64),
             "api": known.get("api") or secrets.token_urlsafe(32),
+            "google_key": known.get("google_key") or new_private_key(),
             "users": {user: known.get("users", {}).get(user) or secrets.token_urlsafe(9) for user in USERS},
         },
     }
@@ -180,6 +183,12 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "TIKTOK_ORGANIC_AURORA_CLIENT_SECRET": "sandbox_client_secret_aurora_0123456789",
         "TIKTOK_ORGANIC_AURORA_BUSINESS_ID": "sandbox_business_aurora",
         "TIKTOK_ORGANIC_AURORA_REFRESH_TOKEN": "rft.sandbox_organic_aurora_0",
+        "GA4_AURORA_KEYFILE": google_keyfile(known["google_key"], f"{sandbox}/google/token"),
+        "GA4_AURORA_PROPERTY_ID": "312345678",
+        "GA4_AURORA_API_HOST": sandbox,
+        "KLAVIYO_AURORA_API_HOST": f"{sandbox}/klaviyo",
+        "KLAVIYO_AURORA_API_KEY": "pk_sandbox_aurora_0123456789abcdef",
+        "KLAVIYO_AURORA_CONVERSION_METRIC_ID": "",
         "SLACK_BASE_URL": f"{sandbox}/slack/api/",
         "SLACK_TOKEN": "xoxb-sandbox",
         "AIRFLOW_HOME": str(installation.airflow_home),
@@ -224,6 +233,27 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "DO_NOT_TRACK": "1",
         "SODA_CORE_TELEMETRY_ENABLED": "false",
     }
+
+
+def new_private_key() -> str:
+    """A key of its own for each installation, with which the sandbox's service account signs."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    formats = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, *formats).decode()
+
+
+def google_keyfile(private_key: str, token_uri: str) -> str:
+    """The key file of a service account, in the form in which Google hands it out."""
+    return json.dumps(
+        {
+            "type": "service_account",
+            "project_id": "sandbox",
+            "private_key_id": "sandbox",
+            "private_key": private_key,
+            "client_email": "tributary@sandbox.iam.example",
+            "token_uri": token_uri,
+        }
+    )
 
 
 def process_env(env: Mapping[str, str]) -> dict[str, str]:
