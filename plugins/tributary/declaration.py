@@ -108,7 +108,8 @@ class Stream:
     write: Literal["upsert", "replace_slice", "snapshot"] = "upsert"
     """What a slice does to raw, apart from bringing records.
 
-    With `replace_slice` it is all there is of its window: what it no longer shows is asked for by id, and may be gone.
+    With `replace_slice` it is all there is of its window: what it no longer shows is asked for by id, and may be gone;
+    what was read last counts, however old it says it is.
     A snapshot is one day's reading of counters; its id is `<subject>/<date>`, and the next day's figures need it.
     """
     restated_for: timedelta | None = None

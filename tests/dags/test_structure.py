@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG, TriggerRule
+from airflow.sdk import DAG, RetryAction, TriggerRule
 
 from tributary.channels import CHANNELS
+from tributary.http import AuthError, QuotaSpent, RateLimited, VendorUnavailable
+from tributary.warehouse.errors import TooManyDeadLetters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,6 +28,23 @@ def test_one_ingestion_per_declared_channel(dags: dict[str, DAG]) -> None:
     assert {dag_id for dag_id in dags if dag_id.startswith("ingest_")} == {f"ingest_{c.name}" for c in CHANNELS}
     for channel in CHANNELS:
         assert dags[f"ingest_{channel.name}"].get_task("stream.sync").pool == channel.pool
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (QuotaSpent("225 requests a day are used", retry_after=7200), RetryAction.FAIL),
+        (AuthError("HTTP 401"), RetryAction.FAIL),
+        (TooManyDeadLetters("5 of 111"), RetryAction.FAIL),
+        (RateLimited("HTTP 429", retry_after=17), RetryAction.DEFAULT),
+        (VendorUnavailable("HTTP 503"), RetryAction.DEFAULT),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.value,
+)
+def test_a_sync_is_tried_again_where_that_may_help(dags: dict[str, DAG], error: Exception, action: RetryAction) -> None:
+    for channel in CHANNELS:
+        sync = dags[f"ingest_{channel.name}"].get_task("stream.sync")
+        assert sync.retry_policy.evaluate(error, 1, sync.retries).action == action
 
 
 def test_transform_waits_for_any_channel(dags: dict[str, DAG]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.http.scripted_vendor import FakeTime, MakeClient, Vendor, scripted_vendor
-from tributary.http import Budget, HttpClient, HttpError, Redactor, Response, RetryPolicy, Timeouts
+from tributary.http import Budget, HttpClient, HttpError, Quota, Redactor, Response, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +37,7 @@ def make_client(time: FakeTime) -> Iterator[MakeClient]:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         budget: Budget | None = None,
+        quota: Quota | None = None,
         remedies: dict[int, str] | None = None,
         explain: Callable[[Response, float | None], HttpError | None] | None = None,
         clock: Callable[[], float] | None = None,
@@ -45,6 +46,7 @@ def make_client(time: FakeTime) -> Iterator[MakeClient]:
         client = HttpClient(
             redact=Redactor(secrets),
             budgets={"any": budget or Budget(rate=1e9, capacity=1e9, clock=time.clock, sleep=time.sleep)},
+            quotas={"any": quota} if quota else None,
             remedies=remedies,
             timeouts=timeouts or Timeouts(connect=5, read=5, total=5),
             retry=retry,

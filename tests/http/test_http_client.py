@@ -154,7 +154,9 @@ def test_a_wait_that_is_too_long_fails_at_once_and_says_so(
     vendor: Vendor, make_client: MakeClient, time: FakeTime
 ) -> None:
     vendor.will(answer(429, b"daily quota", Retry_After="7200"))
-    with pytest.raises(RateLimited, match=r"daily quota .* asks to wait 7200 s, until .* UTC: longer than the 300 s") as caught:
+    with pytest.raises(
+        RateLimited, match=r"daily quota .* asks to wait 7200 s, until .* UTC: longer than the 300 s"
+    ) as caught:
         get(make_client(), vendor)
     assert caught.value.retry_after == 7200
     assert time.slept == []

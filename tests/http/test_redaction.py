@@ -32,7 +32,8 @@ def test_a_known_secret_is_masked_in_every_spelling(secret: str, before: str, af
         assert spelling not in redact.body(f"{before}{spelling}{after}".encode())
 
 
-@given(st.text(string.ascii_letters + string.digits, min_size=12, max_size=40))
+# No word that stands around it holds a 7.
+@given(st.text(string.ascii_letters + string.digits, min_size=12, max_size=40).map(lambda rest: f"7{rest}"))
 def test_an_unknown_secret_is_masked_by_where_it_stands(secret: str) -> None:
     redact = Redactor()
     for text in (

@@ -80,6 +80,23 @@ def test_streams_that_failed_for_the_same_reason_are_one_problem(conn: psycopg.C
     ]
 
 
+def test_a_spent_quota_wants_nothing_of_anybody(conn: psycopg.Connection) -> None:
+    spent = (
+        "QuotaSpent: The quota of reports is used up until 2026-11-21 12:00:00 UTC: all 225 requests a day are used."
+    )
+    sync(conn, "aurora", "failed", 2, stream="campaign_values", error=spent)
+    sync(conn, "aurora", "failed", 2, stream="flow_values", error=spent)
+    sync(conn, "aurora", "failed", 2, stream="metrics", error="AuthError: HTTP 401")
+    problems = problems_of_run(conn, "run", STARTED, "shopify", ["stream.sync_0"])
+    assert [(problem.what, problem.remedy) for problem in problems] == [
+        (
+            f"shopify campaign_values, flow_values did not sync: {spent}",
+            "Nothing: the first run after that time goes on there.",
+        ),
+        ("shopify metrics did not sync: AuthError: HTTP 401", "Mend the cause; the next run goes on there."),
+    ]
+
+
 def test_without_records_the_failed_tasks_are_named(conn: psycopg.Connection) -> None:
     problems = problems_of_run(conn, "run", STARTED, None, ["dbt.fct_orders_run"])
     assert [(problem.merchant_id, problem.what) for problem in problems] == [(None, "task dbt.fct_orders_run failed")]

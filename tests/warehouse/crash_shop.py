@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from tests.warehouse.shop import ORDERS, SHOP, START, order, page, payload, refund
+from tests.warehouse.shop import FIGURES, ORDERS, SHOP, START, order, page, payload, refund
 from tributary.declaration import Page, Reject, Unfinished
 from tributary.warehouse.failpoint import failpoint
 from tributary.warehouse.replay import replay
@@ -19,7 +19,7 @@ from tributary.warehouse.sync import sync_stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tributary.declaration import Record
+    from tributary.declaration import Record, Stream
 
 DAY = timedelta(days=1)
 PLACES = ("reading", "staged", "merged", "before commit", "committed")
@@ -82,6 +82,16 @@ _CHANGED: dict[datetime, Sequence[Page]] = {
     ],
 }
 
+# A report as it is read first, with the days ahead, and how each of these days reads when it has come.
+_REPORT: dict[datetime, Sequence[Page]] = {
+    START: [Page([_days_order(day, f"{day}/{name}") for day in range(4) for name in "abc"])],
+    START + DAY: [
+        Page([_days_order(1, "1/a"), _days_order(1, "1/d")]),
+        Page([], [Reject("1/b", "no figure", b"{}"), Reject("1/e", "no figure", b"[]")]),
+    ],
+    START + 2 * DAY: [Page([_days_order(2, "2/b", note="restated")]), Page([_days_order(2, "2/c")])],
+}
+
 
 @dataclass
 class Shop:
@@ -96,6 +106,9 @@ class Shop:
         assert start == START
         unchanged = page(order("4"), *(order(str(n)) for n in range(6, 31)))
         return self._paged([unchanged, _NOW["1"], _NOW["2"], _NOW["80"]])
+
+    def report(self, start: datetime, end: datetime) -> Iterator[Page]:
+        return self._paged(_REPORT.get(start, ()))
 
     def by_id(self, ids: Sequence[str]) -> Iterator[Page]:
         return self._paged([_NOW[id_] if id_ in _NOW else Page((), gone=[id_]) for id_ in ids])
@@ -127,15 +140,24 @@ STREAM = replace(
     unfinished=Unfinished("(payload ->> 'ready') = 'false'", timedelta(days=30)),
     max_dead_letter_rate=1,
 )
+REPORT = replace(
+    FIGURES,
+    changed=Shop.report,
+    by_id=lambda api, ids: iter([Page((), gone=ids)]),
+    look_back=timedelta(),
+    write="replace_slice",
+    max_dead_letter_rate=1,
+)
 
 
-def _sync(url: str, end: datetime, shop: Shop) -> None:
-    sync_stream(lambda: psycopg.connect(url), shop, SHOP, STREAM, "aurora", end, START)
+def _sync(url: str, end: datetime, shop: Shop, stream: Stream = STREAM) -> None:
+    sync_stream(lambda: psycopg.connect(url), shop, SHOP, stream, "aurora", end, START)
 
 
 def prepare(url: str) -> None:
     """The first day, synced."""
-    _sync(url, START + DAY, Shop())
+    for stream in (STREAM, REPORT):
+        _sync(url, START + DAY, Shop(), stream)
 
 
 def _reread(url: str) -> None:
@@ -148,6 +170,7 @@ def _replay(url: str) -> None:
 
 OPERATIONS: dict[str, Callable[[str], None]] = {
     "sync": lambda url: _sync(url, START + 4 * DAY, Shop()),
+    "sync of a report": lambda url: _sync(url, START + 4 * DAY, Shop(), REPORT),
     "reread": _reread,
     "replay": _replay,
     "sync of a vendor that hangs": lambda url: _sync(url, START + 4 * DAY, Shop(hangs=True)),
@@ -166,6 +189,7 @@ _STATE = {
     "orders": _RAW.replace("{stream}", "orders"),
     "refunds": _RAW.replace("{stream}", "refunds"),
     "visits": _RAW.replace("{stream}", "visits"),
+    "figures": _RAW.replace("{stream}", "figures"),
     "changes": """
         select
             merchant_id, channel, stream, record_id, operation, old_event_at, new_event_at, old_payload, {by},

@@ -115,6 +115,35 @@ def test_the_figures_of_a_day_touch_the_day_that_they_make_final(conn: psycopg.C
     assert scope(conn) == days(3, 6, 7)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "touched"),
+    [
+        (None, 6, (6, 3)),
+        (6, 6, (6,)),
+        (6, None, (6, 3)),
+        (6, 7, (6, 3, 7, 4)),
+    ],
+    ids=["an arrival", "an update", "a removal", "a move"],
+)
+def test_days_are_final_by_what_is_there_not_by_what_it_says(
+    conn: psycopg.Connection, old: int | None, new: int | None, touched: tuple[int, ...]
+) -> None:
+    add_merchants(conn, merchant())
+    for at in range(1, 10):
+        put(conn, "aurora", "figures", f"shop/{at}", day(at))
+    log(
+        conn,
+        "figures",
+        "shop/x",
+        old=None if old is None else (day(old), {}),
+        new_at=None if new is None else day(new),
+    )
+
+    open_build(conn, "build", [SHOP])
+
+    assert scope(conn) == days(*touched)
+
+
 def test_what_several_streams_know_is_reached_with_its_children(conn: psycopg.Connection) -> None:
     """Of an identity that only one stream has, the children stay as they are."""
     add_merchants(conn, merchant())

@@ -14,7 +14,7 @@ class Quota(Protocol):
     """A count of requests that all processes share."""
 
     def take(self) -> None:
-        """Books one request, or raises QuotaSpent, which says until when none may be sent."""
+        """Books one request, or raises RateLimited (QuotaSpent when it is long), which says until when none may go."""
 
     def close(self, seconds: float, reason: str) -> None:
         """The vendor refuses for so long: nothing may be sent until then."""

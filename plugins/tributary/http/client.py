@@ -17,7 +17,6 @@ from tributary.http.errors import (
     AuthError,
     BrokenResponse,
     HttpError,
-    QuotaSpent,
     RateLimited,
     RequestRefused,
     VendorUnavailable,
@@ -140,7 +139,7 @@ class HttpClient:
         except HttpError as error:
             error.args = (self.redact(str(error)),)
             if quota is not None and isinstance(error, RateLimited) and error.retry_after is not None:
-                quota.close(error.retry_after, str(error))
+                quota.close(error.retry_after, self.redact(error.what))
             raise
 
     def _download(self, request: Request, file: BinaryIO) -> None:
@@ -248,8 +247,9 @@ class HttpClient:
         what = f"HTTP {status}: {self.redact.body(body) or 'no body'}"
         remedy = self._remedies.get(status, "")
         if status == 429:
-            kind = RateLimited if self._retry.stays_for(wait) else QuotaSpent
-            raise kind(what, where=where, remedy=remedy or self._retry.told(wait, self._now), retry_after=wait)
+            raise self._retry.rate_limited(wait)(
+                what, where=where, remedy=remedy or self._retry.told(wait, self._now), retry_after=wait
+            )
         if status >= 500 or status == 408:
             raise VendorUnavailable(
                 what, where=where, remedy=remedy or self._retry.told(wait, self._now), retry_after=wait

@@ -9,6 +9,8 @@ class HttpError(Exception):
     """Says what happened, where (a redacted address and the vendor's request id) and what to do next."""
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what = what
+        """What happened alone, for those who say the rest themselves."""
         place = f" ({where})" if where else ""
         super().__init__(f"{what}{place}. {remedy}".rstrip())
 

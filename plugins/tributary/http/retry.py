@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
-from tributary.http.errors import Transient
+from tributary.http.errors import QuotaSpent, RateLimited, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 log = logging.getLogger(__name__)
+
+A_YEAR = timedelta(days=365).total_seconds()
+"""No vendor means more: beyond it lie slips, and moments that no calendar holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,7 @@ class RetryPolicy:
     jitter: float | None = None
     """Seconds of chance on top of each wait, where a vendor says how much; None: the whole wait is drawn."""
     longest_retry_after: float = 300.0
-    """A vendor that asks for more (a daily quota, say) is left alone: the task fails and tries again later."""
+    """A vendor that asks for more (a daily quota, say) is left alone: the task ends, and a later run goes on."""
 
     def retrying(self, sleep: Callable[[float], None]) -> tenacity.Retrying:
         """The loop that calls a function until it succeeds or asking again is pointless."""
@@ -58,6 +61,10 @@ class RetryPolicy:
     def stays_for(self, seconds: float | None) -> bool:
         """Whether a task sits out a wait that the vendor asked for, if it asked for one."""
         return seconds is None or seconds <= self.longest_retry_after
+
+    def rate_limited(self, seconds: float | None) -> type[RateLimited]:
+        """What a refusal for so long is: one that a task sits out, or one that a later run goes on from."""
+        return RateLimited if self.stays_for(seconds) else QuotaSpent
 
     def told(self, seconds: float | None, now: Callable[[], datetime]) -> str:
         """What a person should know about a wait that the vendor asked for."""
@@ -114,7 +121,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> floa
         if until is None:
             return None
         seconds = (until - (sent or now())).total_seconds()
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), A_YEAR) if math.isfinite(seconds) else None
 
 
 def http_date(value: str | None) -> datetime | None:

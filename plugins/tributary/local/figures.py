@@ -35,6 +35,12 @@ DEAD_LETTERS = """
     select merchant_id, channel || ' ' || stream as stream, count(*) as "open dead letters"
     from ops.dead_letters where resolved_at is null group by 1, 2 order by 1, 2
 """
+# An account's key is a digest, or whom the vendor counts: no secret.
+CLOSED_QUOTAS = """
+    select account, quota,
+        to_char(closed_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as "closed until (UTC)", reason
+    from ops.vendor_quotas where closed_until > now() order by 1, 2
+"""
 
 
 def table(conn: psycopg.Connection[Any], query: str) -> str:

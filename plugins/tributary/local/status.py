@@ -10,7 +10,7 @@ import psycopg
 from tributary.local import processes
 from tributary.local.airflow_api import AirflowApi
 from tributary.local.environment import external_postgres
-from tributary.local.figures import CHECKPOINTS, DEAD_LETTERS, PUBLICATIONS, table
+from tributary.local.figures import CHECKPOINTS, CLOSED_QUOTAS, DEAD_LETTERS, PUBLICATIONS, table
 from tributary.local.lifecycle import answers
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ def health(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 
 def freshness(env: Mapping[str, str]) -> str:
-    """How far every stream was read, what was published last, and what waits as a dead letter."""
+    """How far every stream was read, what was published last, what waits as a dead letter, which quotas are closed."""
     try:
         with psycopg.connect(env["WAREHOUSE_URL"], connect_timeout=3) as conn:
-            parts = [table(conn, query) for query in (CHECKPOINTS, PUBLICATIONS, DEAD_LETTERS)]
+            parts = [table(conn, query) for query in (CHECKPOINTS, PUBLICATIONS, DEAD_LETTERS, CLOSED_QUOTAS)]
     except psycopg.OperationalError:
         return "  The warehouse does not answer, so nothing is known of the data."
     return "\n\n".join(filter(None, parts)) or "  The warehouse is empty."

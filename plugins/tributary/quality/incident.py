@@ -53,15 +53,20 @@ def problems_of_run(
         (channel, started_at),
     )
     problems += [
-        Problem(
-            merchant_id, f"{channel} {streams} did not sync: {error}", "Mend the cause; the next run goes on there."
-        )
+        Problem(merchant_id, f"{channel} {streams} did not sync: {error}", _next(error))
         for merchant_id, streams, error in unread
     ]
     return problems or [
         Problem(None, f"task {task_id} failed", "Read its log, mend the cause, then clear the task.")
         for task_id in failed_tasks
     ]
+
+
+def _next(error: str) -> str:
+    """What a person does about a failed sync; a quota comes back by itself."""
+    if error.startswith("QuotaSpent: "):
+        return "Nothing: the first run after that time goes on there."
+    return "Mend the cause; the next run goes on there."
 
 
 def published_since(conn: psycopg.Connection, moment: datetime) -> list[str]:

@@ -135,11 +135,14 @@ class Loader:
     def whole(self, api: Any, start: datetime, end: datetime, pages: Iterable[Page]) -> Iterator[Page]:
         """The pages of a window, then what raw holds of it and they do not show: it may have moved, or be gone."""
         missing = self.happened(start, end)
+        nameless = False
         for page in pages:
             missing -= {record.record_id for record in page.records}
             missing -= {reject.record_id for reject in page.rejects if reject.record_id is not None}
+            nameless |= any(reject.record_id is None for reject in page.rejects)
             yield page
-        if missing:
+        # Where the window alone decides, a refused row without an id may be any of them: so none of them is gone.
+        if missing and not (nameless and self._stream.write == "replace_slice"):
             yield from self._stream.by_id(api, sorted(missing))
 
     def _ids(self, condition: sql.Composable, values: dict[str, object]) -> list[str]:

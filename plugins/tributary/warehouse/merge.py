@@ -194,7 +194,8 @@ def merge_staged(
     table = raw_table(channel, stream.name)
     conn.execute(_DROP_GONE)
     conn.execute(_DROP_SUPERSEDED)
-    conn.execute(_DROP_OUTDATED.format(table=table), values)
+    if stream.write != "replace_slice":
+        conn.execute(_DROP_OUTDATED.format(table=table), values)
     # What is left is accepted. A child's own time says nothing (it takes its parent's), so content alone decides there.
     counts = _merge(conn, table, stream.name, sql.Identifier("staged"), _differs("updated_at"), values)
     counts += _remove(conn, table, stream.name, _GONE, values)

@@ -261,6 +261,9 @@ class Staging:
                 self._merchant_id,
             ),
         ).fetchall()
+        if self._stream.write == "replace_slice":
+            # What such a stream shows now counts, however old it says it is.
+            named = [(position, False, is_outdated or is_tied) for position, is_outdated, is_tied in named]
         outdated = {position - 1 for position, is_outdated, _ in named if is_outdated}
         differing = {position - 1 for position, is_outdated, _ in named if not is_outdated}
         tied = {position - 1 for position, _, is_tied in named if is_tied}

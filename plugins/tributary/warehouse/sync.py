@@ -62,10 +62,10 @@ def sync_stream(
                 own_pages: Iterator[Page] = iter(lambda: next(pages), None)
                 if stream.write == "replace_slice":
                     own_pages = loader.whole(api, window.start, window.end, own_pages)
-                position = min(window.end, end)
+                position = max(min(window.end, end), checkpoint.position if checkpoint else start)
                 advance = partial(ledger.advance, checkpoint, position)
                 moved = loader.move("sync", window.start, window.end, own_pages, advance)
-                checkpoint = Checkpoint(max(position, checkpoint.position if checkpoint else start), moved.sync_id)
+                checkpoint = Checkpoint(position, moved.sync_id)
                 total += moved.counts
                 _check_rejects(stream, merchant_id, moved.counts, window)
     return SyncReport(merchant_id, stream.name, len(slices), total, checkpoint.position if checkpoint else None)

@@ -115,7 +115,8 @@ cross join lateral (
 where claimed.channel = {channel} and claimed.stream = {stream}
 """)
 
-# The first figures of a day make the day final that the vendor corrected until then.
+# Figures make the day final that the vendor corrected until then by being there, whatever they say: so it is touched by
+# those that come, go or move, and not by those that are corrected.
 _DAYS_MADE_FINAL = sql.SQL("""
 insert into touched (merchant_id, event_at)
 select claimed.merchant_id, event.at - {restated_for}
