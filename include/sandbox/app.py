@@ -1,7 +1,8 @@
 """The sandbox as one ASGI app: `uvicorn --app-dir include sandbox.app:app`.
 
 The environment says how it starts: SANDBOX_STATE, SANDBOX_SEED, SANDBOX_START, SANDBOX_NOW, SANDBOX_RESTORE_RATE,
-SANDBOX_JOURNEY_DELAY (in seconds).
+SANDBOX_JOURNEY_DELAY (in seconds), GA4_AURORA_KEYFILE (the service account's key file that Google trusts),
+SANDBOX_KLAVIYO_RATE (how many times the vendor's requests a minute).
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from sandbox.admin import Admin
+from sandbox.admin_email import EmailAdmin
 from sandbox.admin_tiktok_account import TikTokAccountAdmin
+from sandbox.admin_website import WebsiteAdmin
 from sandbox.faults import Fault, Faults
+from sandbox.ga4.routes import GA4
+from sandbox.klaviyo.routes import Klaviyo
 from sandbox.shopify.routes import Shopify
 from sandbox.shopify.schema import admin_schema
 from sandbox.slack import Slack
@@ -33,23 +38,31 @@ def create_app(settings: Settings) -> Starlette:
     world = World(settings)
     shopify, slack = Shopify(world, settings), Slack(world)
     tiktok_shop, tiktok_organic = TikTokShop(world, settings), TikTokOrganic(world, settings)
+    ga4 = GA4(world, settings)
+    klaviyo = Klaviyo(world, settings)
     faults: list[Fault] = []
     admin = Admin(world, shopify, slack, faults)
     tiktok_account = TikTokAccountAdmin(world, tiktok_shop.access)
     routes = [
         *admin.routes(),
         *tiktok_account.routes(),
+        *WebsiteAdmin(world, ga4.service).routes(),
+        *EmailAdmin(world, klaviyo).routes(),
         *shopify.routes(),
         *slack.routes(),
         *tiktok_organic.routes(),
         *tiktok_shop.routes(),
+        *ga4.routes(),
+        *klaviyo.routes(),
     ]
 
     def clock(path: str) -> datetime:
-        """TikTok Shop's clock is the sandbox's, because it checks when a request was signed."""
-        return world.now() if tiktok_shop.answers(path) else datetime.now(UTC)
+        """The sandbox's for those who check when a request was signed, or whose figures depend on the time."""
+        return world.now() if any(one.answers(path) for one in (tiktok_shop, ga4, klaviyo)) else datetime.now(UTC)
 
-    return Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults, clock=clock)])
+    made = Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults, clock=clock)])
+    made.state.ga4 = ga4.service
+    return made
 
 
 @cache

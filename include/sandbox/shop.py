@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.business.catalogue import CatalogueProduct, opening
+from sandbox.business.email import EmailMarketing
 from sandbox.business.order import Event, Order, Person, apply
 from sandbox.business.simulator import Draft, Simulator, day_start
 from sandbox.business.tiktok_mirror import copied, followed
 from sandbox.business.tiktok_sales import TikTokSales
 from sandbox.business.videos import Videos
+from sandbox.business.website import Website
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +49,8 @@ class Shop:
         self.products: dict[int, CatalogueProduct] = opening(merchant, day_start(merchant, first_day))
         self.version = 0
         self.videos = Videos(merchant, seed, first_day)
+        self.email = EmailMarketing(merchant, seed, first_day)
+        self.website = Website(merchant, seed, first_day)
         self.tiktok = TikTokSales(merchant, seed, first_day, self._mirror)
         self._simulator = Simulator(merchant, seed, first_day)
         self._pending: list[tuple[datetime, int, int, Order, Event | None]] = []
@@ -88,6 +92,7 @@ class Shop:
             kept = self._merged[order.customer_id]
             order.customer_id, order.person = kept.id, kept.person
         self.orders[order.id] = order
+        self.website.saw(order)
         self.version += 1
 
     def react(self, order: Order, event: Event) -> bool:

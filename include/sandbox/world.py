@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.business.catalogue import CatalogueProduct, added
+from sandbox.business.email_model import Metric
 from sandbox.business.merchants import MERCHANTS, Merchant
 from sandbox.business.order import (
     Discount,
@@ -27,12 +28,14 @@ from sandbox.business.order import (
     tax_goods,
 )
 from sandbox.business.tiktok_placing import place
+from sandbox.business.website import Restated
 from sandbox.clock import Clock, iso, parse_instant
 from sandbox.shop import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sandbox.business.email_model import EmailEvent
     from sandbox.business.tiktok_order import TikTokOrder
 
 HISTORY_DAYS = 90
@@ -52,6 +55,10 @@ class Settings:
     """How many objects one query may page through."""
     journey_delay: timedelta = timedelta(hours=3)
     """How long Shopify takes to say which visits led to an order."""
+    klaviyo_rate: int = 1
+    """How many times the requests a second and a minute that Klaviyo allows; its days are left as they are."""
+    google_keyfile: str | None = None
+    """The key file of the service account that Google's API trusts; without one it trusts nobody."""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -63,6 +70,8 @@ class Settings:
             state=Path(env["SANDBOX_STATE"]) if env.get("SANDBOX_STATE") else None,
             restore_rate=int(env.get("SANDBOX_RESTORE_RATE", "1000")),
             journey_delay=timedelta(seconds=int(env.get("SANDBOX_JOURNEY_DELAY", "10800"))),
+            klaviyo_rate=int(env.get("SANDBOX_KLAVIYO_RATE", "1")),
+            google_keyfile=env.get("GA4_AURORA_KEYFILE") or None,
         )
 
 
@@ -247,6 +256,34 @@ def _delete_video(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -
     shop.videos.get(data["video"]).deleted_at = at
 
 
+def _restate_website(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    restated = Restated(data["report"], tuple(data["row"]), data.get("counter"), int(data.get("by", 0)))
+    shop.website.restate(date.fromisoformat(data["day"]), at, restated)
+
+
+def _plant_email_event(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> EmailEvent:
+    shop.email.advance(at, shop.orders.values())
+    return shop.email.plant(at, data["number"], data)
+
+
+def _add_email_metric(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.email.metrics.append(Metric(data["id"], data["name"], data["integration"], at))
+
+
+def _rename_campaign(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.email.advance(at, shop.orders.values())
+    shop.email.rename(data["campaign"], data["name"], at)
+
+
+def _adjust_conversions(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    day = date.fromisoformat(data["date"]) if data["date"] else None
+    shop.email.adjustments.append((at, data["message"], day, data["count"], data["cents"]))
+
+
+def _vanish_message_day(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.email.vanished.append((at, data["message"], date.fromisoformat(data["date"])))
+
+
 def _place_tiktok_order(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> TikTokOrder:
     order = place(shop.tiktok, at, data)
     shop.advance(at)
@@ -270,6 +307,12 @@ HAPPENINGS: dict[str, Callable[[Shop, datetime, int, dict[str, Any]], Any]] = {
     "tiktok_event": _tiktok_event,
     "adjust_video": _adjust_video,
     "delete_video": _delete_video,
+    "restate_website": _restate_website,
+    "plant_email_event": _plant_email_event,
+    "add_email_metric": _add_email_metric,
+    "rename_campaign": _rename_campaign,
+    "adjust_conversions": _adjust_conversions,
+    "vanish_message_day": _vanish_message_day,
 }
 
 
