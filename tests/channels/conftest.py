@@ -10,6 +10,8 @@ import pytest
 from sandbox.app import create_app
 from sandbox.serve import serve
 from sandbox.world import Settings
+from tests.channels.ga4_road import Road as Ga4Road
+from tests.channels.ga4_road import website
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW, SCOPES, MakeApi, Sandbox
 from tests.channels.tiktok_road import Road as TikTokRoad
 from tests.channels.tiktok_sandbox import ACCESS_TOKEN, APP, SHOP_ID, MakeTikTok
@@ -130,3 +132,33 @@ def tiktok_road(
 ) -> TikTokRoad:
     """Aurora's TikTok Shop and a warehouse that it is read into."""
     return TikTokRoad(request.node.name, sandbox, make_tiktok, lambda: psycopg.connect(shared_warehouse))
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[Sandbox]:
+    """Aurora's website of a week, which no test of a module may change."""
+    with website() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def ga4_road(
+    request: pytest.FixtureRequest, google: Sandbox, shared_warehouse: str, slept: list[float]
+) -> Iterator[Ga4Road]:
+    """The website and a warehouse that it is read into; faults and quotas are as before afterwards."""
+    road = Ga4Road(request.node.name, google, lambda: psycopg.connect(shared_warehouse), slept)
+    before = road.quota()
+    yield road
+    for api in road.made:
+        api.close()
+    road.no_faults()
+    road.quota(**{name: before[name] for name in ("hour", "project_hour", "day", "concurrent", "retry_after")})
+
+
+@pytest.fixture
+def moving_ga4(ga4_road: Ga4Road) -> Iterator[Ga4Road]:
+    """The same with a sandbox of the test's own, whose clock is moved and whose figures change."""
+    with website() as sandbox:
+        ga4_road.sandbox, before = sandbox, ga4_road.sandbox
+        yield ga4_road
+        ga4_road.sandbox = before

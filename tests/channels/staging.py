@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def staged(conn: psycopg.Connection, channel: str, table: str) -> list[dict[str, Any]]:
     """The rows of a channel's staging view."""
-    macros = "".join(path.read_text() for path in (DBT_PROJECT / "macros").glob(f"{channel}_*.sql"))
+    macros = "".join(path.read_text() for path in (DBT_PROJECT / "macros").glob("*.sql"))
     text = (DBT_PROJECT / "models" / "staging" / channel / f"stg_{channel}__{table}.sql").read_text()
     variables = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]
     query = Template(macros + text).render(source="{}.{}".format, var=variables.__getitem__)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tributary.channels.ga4.streams import GA4
+from tributary.channels.klaviyo.streams import KLAVIYO
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.channels.tiktok_organic.streams import TIKTOK_ORGANIC
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
@@ -11,7 +13,7 @@ from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
 if TYPE_CHECKING:
     from tributary.declaration import Channel
 
-CHANNELS: tuple[Channel, ...] = (SHOPIFY, TIKTOK_SHOP, TIKTOK_ORGANIC)
+CHANNELS: tuple[Channel, ...] = (SHOPIFY, TIKTOK_SHOP, TIKTOK_ORGANIC, GA4, KLAVIYO)
 
 
 def channel(name: str) -> Channel:

@@ -1,0 +1,1 @@
+"""Klaviyo, through its JSON:API."""

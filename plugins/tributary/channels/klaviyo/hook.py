@@ -1,0 +1,99 @@
+"""Hook for Klaviyo's API."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+from tributary.channels.klaviyo.api import HOST, KlaviyoApi
+from tributary.channels.klaviyo.diagnosis import diagnose
+from tributary.channels.klaviyo.limits import REPORT_WINDOWS, REPORTS, Limits
+from tributary.channels.vendor_quotas import SharedQuota
+from tributary.http import HttpClient, Redactor, RetryPolicy, Timeouts
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class KlaviyoHook(BaseHook):
+    """
+    Reads one Klaviyo account.
+
+    .. code-block:: python
+
+        api = KlaviyoHook("klaviyo_aurora").get_conn()
+        api.get("/api/flows", {"page[size]": "10"}, budget="flows")
+
+    :param klaviyo_conn_id: Airflow connection of type ``klaviyo``: the password is a private key (``pk_...``) that may
+        read accounts, campaigns, events, flows, metrics and profiles. The extra field ``conversion_metric_id`` says
+        which metric's events are conversions; empty means the metric "Placed Order".
+    :param warehouse_conn_id: The warehouse's connection; all tasks count there the reports that they ask for.
+    """
+
+    conn_name_attr = "klaviyo_conn_id"
+    default_conn_name = "klaviyo_default"
+    conn_type = "klaviyo"
+    hook_name = "Klaviyo"
+
+    def __init__(
+        self, klaviyo_conn_id: str = default_conn_name, *, warehouse_conn_id: str = "warehouse", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.klaviyo_conn_id = klaviyo_conn_id
+        self.warehouse_conn_id = warehouse_conn_id
+
+    @cached_property
+    def client(self) -> KlaviyoApi:
+        """The account's API, with the patience of a scheduled sync."""
+        return self._api(Timeouts(), RetryPolicy())
+
+    def get_conn(self) -> KlaviyoApi:
+        """Return the account's API (cached)."""
+        return self.client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Try the connection once, quickly, and say what is missing."""
+        try:
+            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1))
+        except ValueError as error:
+            return False, str(error)
+        try:
+            return diagnose(api)
+        finally:
+            api.close()
+
+    def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> KlaviyoApi:
+        connection = self.get_connection(self.klaviyo_conn_id)
+        extra = connection.extra_dejson
+        key = (connection.password or "").strip()
+        if not key:
+            raise ValueError(
+                f"Connection {self.klaviyo_conn_id!r} has no password; put in a private key of the account (pk_...)."
+            )
+        mask_secret(key)
+        quota = SharedQuota(
+            connect=self._warehouse,
+            account=f"klaviyo/{hashlib.sha256(key.encode()).hexdigest()[:16]}",
+            quota=REPORTS,
+            windows=REPORT_WINDOWS,
+        )
+        limits = Limits({REPORTS: quota})
+        client = HttpClient(
+            redact=Redactor([key]),
+            budgets=limits.budgets,
+            quotas=limits.quotas,
+            explain=limits.explain,
+            timeouts=timeouts,
+            retry=retry,
+        )
+        host = str(extra.get("api_host") or HOST).strip().rstrip("/")
+        host = host if "://" in host else f"https://{host}"
+        return KlaviyoApi(client, limits, host, key, str(extra.get("conversion_metric_id") or "").strip() or None)
+
+    def _warehouse(self) -> psycopg.Connection:
+        return cast("psycopg.Connection", PostgresHook(postgres_conn_id=self.warehouse_conn_id).get_conn())

@@ -1,0 +1,69 @@
+"""The days that a report is asked for: whole ones, by the account's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+ONE_DAY = timedelta(days=1)
+_A_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """From the first to the last, both included."""
+
+    first: date
+    last: date
+
+    def __iter__(self) -> Iterator[date]:
+        return (self.first + number * ONE_DAY for number in range((self.last - self.first).days + 1))
+
+    @property
+    def after(self) -> date:
+        """The day after the last."""
+        return self.last + ONE_DAY
+
+    def parts(self, most: int) -> Iterator[Days]:
+        """So many days at a time."""
+        first = self.first
+        while first <= self.last:
+            last = min(first + (most - 1) * ONE_DAY, self.last)
+            yield Days(first, last)
+            first = last + ONE_DAY
+
+    def bounds(self) -> tuple[str, str]:
+        """The first moment, and the first one after, as Klaviyo reads them: by the account's clock."""
+        return f"{self.first}T00:00:00", f"{self.after}T00:00:00"
+
+
+def touched(start: datetime, end: datetime, zone: ZoneInfo) -> Days:
+    """The account's days that [start, end) lies in."""
+    return Days(start.astimezone(zone).date(), (end - _A_MOMENT).astimezone(zone).date())
+
+
+def standing(start: datetime, end: datetime) -> Days:
+    """The dates whose noon UTC lies in [start, end); none, when the last is before the first."""
+    first, after = (_first_noon(moment).date() for moment in (start, end))
+    return Days(first, after - ONE_DAY)
+
+
+def noon(of: date) -> datetime:
+    """Where a date without a time stands: noon UTC is the same date from UTC-12 to UTC+11."""
+    return datetime.combine(of, time(12), UTC)
+
+
+def midnight(of: date, zone: ZoneInfo) -> datetime:
+    """When the account's day begins."""
+    return datetime.combine(of, time(), zone).astimezone(UTC)
+
+
+def _first_noon(moment: datetime) -> datetime:
+    """The first noon UTC that is not before."""
+    today = noon(moment.astimezone(UTC).date())
+    return today if moment <= today else today + ONE_DAY

@@ -1,0 +1,214 @@
+"""Aurora's website in the sandbox, and a warehouse that it is read into."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sandbox.app import create_app
+from sandbox.ga4.keyfile import new_keyfile
+from sandbox.serve import serve
+from sandbox.world import Settings as World
+from tests.channels.shopify_sandbox import FIRST_DAY, NOW, Sandbox
+from tributary.channels.ga4.reports import FUNNEL_EVENTS
+from tributary.channels.ga4.settings import Settings
+from tributary.channels.ga4.streams import GA4
+from tributary.channels.vendor_quotas import SharedQuota
+from tributary.http import Budget
+from tributary.warehouse.replay import ReplayReport, replay
+from tributary.warehouse.reread import reread
+from tributary.warehouse.sync import SyncReport, sync_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import psycopg
+
+    from tributary.channels.ga4.api import Ga4Api
+    from tributary.declaration import Stream
+    from tributary.warehouse.ledger import Counts
+
+PROPERTY = "312345678"
+REPORT = f"/v1beta/properties/{PROPERTY}:runReport"
+START = datetime(2026, 11, 13, tzinfo=UTC)
+"""A day before the sandbox's first."""
+TODAY = date(2026, 11, 20)
+STREAMS = [stream.name for stream in GA4.streams]
+KEYS = {
+    "source": "sessionSource",
+    "medium": "sessionMedium",
+    "campaign": "sessionCampaignName",
+    "landing_page": "landingPage",
+    "event": "eventName",
+    "transaction_id": "transactionId",
+}
+COUNTERS = {
+    "sessions": "sessions",
+    "engaged_sessions": "engagedSessions",
+    "users": "totalUsers",
+    "new_users": "newUsers",
+    "key_events": "keyEvents",
+    "orders": "ecommercePurchases",
+    "revenue": "purchaseRevenue",
+    "events": "eventCount",
+    "cost": "advertiserAdCost",
+    "clicks": "advertiserAdClicks",
+    "impressions": "advertiserAdImpressions",
+}
+
+Snapshot = dict[str, dict[str, str]]
+
+
+@cache
+def trusted_key() -> str:
+    """The key file of the service account that the sandboxes trust; it takes a moment to make."""
+    return new_keyfile("https://oauth2.googleapis.com/token")
+
+
+@contextmanager
+def website(now: datetime = NOW, first_day: date = FIRST_DAY) -> Iterator[Sandbox]:
+    """A sandbox that stands still."""
+    with serve(create_app(World(first_day=first_day, frozen_at=now, google_keyfile=trusted_key()))) as url:
+        yield Sandbox(url)
+
+
+def keyfile(sandbox: Sandbox, **other: Any) -> str:
+    """The key file whose tokens come from this sandbox."""
+    return json.dumps(json.loads(trusted_key()) | {"token_uri": f"{sandbox.url}/google/token"} | other)
+
+
+@dataclass
+class Road:
+    """One merchant of the test's own, read from the sandbox by the real client into a real warehouse."""
+
+    merchant: str
+    sandbox: Sandbox
+    connect: Callable[[], psycopg.Connection]
+    slept: list[float] = field(default_factory=list)
+    start: datetime = START
+    made: list[Ga4Api] = field(default_factory=list)
+
+    def api(self, **settings: Any) -> Ga4Api:
+        """A client as the hook makes it, whose waits are noted instead of waited for."""
+        known = {"keyfile": keyfile(self.sandbox), "property_id": PROPERTY, "host": self.sandbox.url}
+        quota = SharedQuota(connect=self.connect, account=self.merchant, quota="tokens", now=self.now)
+        made = Settings(**{**known, **settings}).api(
+            # A clock of ours that stands still a day behind theirs.
+            quota,
+            sleep=self.slept.append,
+            now=lambda: NOW - timedelta(days=1),
+            budget=Budget(rate=1e9, capacity=1e9),
+        )
+        self.made.append(made)
+        return made
+
+    def sync(self, stream: Stream | str, api: Ga4Api | None = None, *, merchant: str = "") -> SyncReport:
+        stream = GA4.stream(stream) if isinstance(stream, str) else stream
+        merchant = merchant or self.merchant
+        return sync_stream(self.connect, api or self.api(), GA4, stream, merchant, None, self.start)
+
+    def reread(self, stream: str, start: datetime, end: datetime) -> Counts:
+        return reread(self.connect, self.api(), GA4, GA4.stream(stream), self.merchant, start, end)
+
+    def replay(self, stream: str) -> ReplayReport:
+        return replay(self.connect, self.api(), GA4, GA4.stream(stream), self.merchant, dry_run=False)
+
+    def query(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the warehouse; `%(merchant)s` is the test's own."""
+        with self.connect() as conn:
+            conn.execute("set time zone 'UTC'")
+            return conn.execute(query, {"merchant": self.merchant, **values}).fetchall()
+
+    def raw(self, stream: str, columns: str = "payload", merchant: str = "") -> dict[str, Any]:
+        """A column of a stream's rows by their ids."""
+        query = f"select record_id, {columns} from raw.ga4_{stream} where merchant_id = %(merchant)s"
+        return dict(self.query(query, merchant=merchant or self.merchant))
+
+    def reports(self, stream: str) -> dict[date, dict[str, Any]]:
+        """What each day's report says of itself."""
+        found = self.raw(stream)
+        return {date.fromisoformat(key): payload["report"] for key, payload in found.items() if "report" in payload}
+
+    def changed(self, stream: str) -> dict[str, str]:
+        """The ids that are waiting to be built again, and what happened to each."""
+        query = "select record_id, operation from ops.changes where merchant_id = %(merchant)s and stream = %(stream)s"
+        return dict(self.query(query, stream=stream))
+
+    def forget_changes(self) -> None:
+        """As if everything had been built."""
+        self.query("with gone as (delete from ops.changes where merchant_id = %(merchant)s returning 1) select 1")
+
+    def position(self, stream: str) -> datetime | None:
+        query = "select position from ops.checkpoints where merchant_id = %(merchant)s and stream = %(stream)s"
+        found = self.query(query, stream=stream)
+        return found[0][0] if found else None
+
+    def letters(self, stream: str) -> list[tuple[Any, ...]]:
+        """The open dead letters of a stream: id, reason, payload."""
+        return self.query(
+            "select record_id, reason, payload from ops.dead_letters"
+            " where merchant_id = %(merchant)s and stream = %(stream)s and resolved_at is null",
+            stream=stream,
+        )
+
+    def errors(self) -> list[str]:
+        """What the ledger says of syncs that failed."""
+        return [
+            error
+            for (error,) in self.query(
+                "select error from ops.syncs where merchant_id = %(merchant)s and status = 'failed' order by started_at"
+            )
+        ]
+
+    def fault(self, kind: str, route: str = REPORT, times: int | None = 1, skip: int = 0, **options: Any) -> None:
+        """Lets the next requests go wrong."""
+        body = {"route": route, "kind": kind, "times": times, "skip": skip, "options": options}
+        self.sandbox.admin("/faults", body)
+
+    def no_faults(self) -> None:
+        self.sandbox.admin("/faults", method="DELETE")
+
+    def now(self) -> datetime:
+        """The sandbox's time."""
+        return datetime.fromisoformat(self.sandbox.admin("/clock", method="GET")["now"])
+
+    def advance(self, by: timedelta) -> None:
+        self.sandbox.admin("/clock", {"advance_seconds": int(by.total_seconds())})
+
+    def quota(self, **left: int | None) -> dict[str, Any]:
+        """What is left of the property's quotas, after it was set so."""
+        told: dict[str, Any] = self.sandbox.admin("/ga4/quota", dict(left), "POST" if left else "GET")
+        return told
+
+    def happens(self, on: date, report: str, what: str, **how: Any) -> None:
+        """Google changes its mind about a row of a day."""
+        self.sandbox.admin(f"/shops/aurora/website/days/{on}/{report}/{what}", how)
+
+    def truth(self, report: str) -> dict[tuple[str, ...], dict[str, Decimal]]:
+        """Every row of every day as the website knows it: date and dimensions -> figures by their names at Google."""
+        told = self.sandbox.admin(f"/shops/aurora/website/truth?report={report}", method="GET")
+        return {
+            (day.replace("-", ""), *(row[key] for key in KEYS if key in row)): {
+                COUNTERS[name]: Decimal(str(row[name])) for name in COUNTERS if name in row
+            }
+            for day, of_day in told.items()
+            for row in of_day["reports"][report]
+            if row.get("event", "purchase") in FUNNEL_EVENTS.only_events
+        }
+
+    def held(self, report: str) -> dict[tuple[str, ...], dict[str, Decimal]]:
+        """The same of what raw holds."""
+        rows = [payload for payload in self.raw(report).values() if "row" in payload]
+        found = {
+            (payload["date"], *(payload["row"][name] for name in KEYS.values() if name in payload["row"])): {
+                name: Decimal(payload["row"][name]) for name in COUNTERS.values() if name in payload["row"]
+            }
+            for payload in rows
+        }
+        assert len(found) == len(rows)
+        return found
