@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.e2e.independent_tiktok import TikTokShop
+from tributary.channels import CHANNELS
 from tributary.local.airflow_api import DONE, AirflowApi
 from tributary.local.environment import Installation
 from tributary.local.lifecycle import down, up
@@ -38,11 +39,11 @@ class Road:
 
     def follow(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, str]:
         """Trigger a DAG by hand, and wait for what its assets cause too."""
-        run_id = self.airflow.trigger(dag_id, conf)
-        states = self._states(dag_id, run_id)
-        for caused_dag_id, caused_run_id in self._caused_by(dag_id, run_id):
-            states |= self._states(caused_dag_id, caused_run_id)
-        return states
+        return self._follow({dag_id: self.airflow.trigger(dag_id, conf)})
+
+    def follow_all(self, *dag_ids: str) -> dict[str, str]:
+        """Trigger several DAGs side by side, and wait for what they cause together."""
+        return self._follow({dag_id: self.airflow.trigger(dag_id) for dag_id in dag_ids})
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, str]:
         """Trigger a DAG by hand; returns the state of its tasks, and of the run."""
@@ -64,6 +65,14 @@ class Road:
         now = datetime.fromisoformat(self.sandbox("GET", "clock")["now"]).timestamp()
         app = (self.env["TIKTOK_SHOP_AURORA_APP_KEY"], self.env["TIKTOK_SHOP_AURORA_APP_SECRET"])
         return TikTokShop(self.env["SANDBOX_URL"], *app, token, self.env["TIKTOK_SHOP_AURORA_SHOP_ID"], lambda: now)
+
+    def _follow(self, runs: dict[str, str]) -> dict[str, str]:
+        states = {}
+        for dag_id, run_id in runs.items():
+            states |= self._states(dag_id, run_id)
+        for caused in sorted({caused for run in runs.items() for caused in self._caused_by(*run)}):
+            states |= self._states(*caused)
+        return states
 
     def _states(self, dag_id: str, run_id: str) -> dict[str, str]:
         state = _until(lambda: self._ended(dag_id, run_id), f"{dag_id} {run_id}")
@@ -102,10 +111,8 @@ def road() -> Iterator[Road]:
         running.sandbox("POST", "clock", {"freeze": True})
         for dag_id in running.airflow.dags():
             running.airflow.unpause(dag_id)
-        marketplace = running.run("ingest_tiktok_organic") | running.run("ingest_tiktok_shop")
-        assert set(marketplace.values()) <= {"success", "skipped"}, marketplace
-        first = running.cycle()
-        assert first["transform"] == "success", first
+        first = running.follow_all(*(f"ingest_{channel.name}" for channel in CHANNELS))
+        assert set(first.values()) <= {"success", "skipped"}, first
         yield running
     finally:
         down(installation)
