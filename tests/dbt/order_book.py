@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from tests.dbt.reports_book import ReportsBook
 from tests.dbt.shop import Payload, business, money, refund
 from tests.dbt.tiktok_book import OPENED, TikTokBook
 from tributary.declaration import Page, Record
@@ -67,7 +68,8 @@ class Book:
     """One merchant; everything that happens follows from the seed.
 
     Every other merchant's refunds come apart: the order says what was returned, and only the refund what was paid.
-    Every third one sells on TikTok Shop too, and half of its orders are copies from there.
+    Every third one sells on TikTok Shop too, and half of its orders are copies from there; every sixth has reports of
+    its website and its mails.
     """
 
     def __init__(self, merchant_id: str, seed: int) -> None:
@@ -80,6 +82,7 @@ class Book:
             merchant_id, merchant_id, ZONES[seed % len(ZONES)], "USD", seed % 5 == 1, FIRST_DAY, {}
         )
         self.tiktok = TikTokBook(self._chance, self._moment) if seed % 3 == 1 else None
+        self.reports = ReportsBook(seed) if seed % 6 == 5 else None
         self._orders: dict[str, Payload] = {}
         self._minutes = 0
         self._last_id = 0
@@ -98,6 +101,8 @@ class Book:
             self.happened[name] += 1
         if self.tiktok:
             self.tiktok.play(events)
+        if self.reports:
+            self.reports.play(events)
 
     def pages(self) -> Iterator[Page]:
         """What a sync now reads: versions in any order, some twice, some only with a later sync than newer ones."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.dbt import tiktok
+from tests.dbt import ga4, klaviyo, tiktok
 from tests.dbt.shop import line, load, order, refund
 from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
 from tributary.quality.gate import verify
@@ -26,6 +26,9 @@ TODAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 
 def ago(days: int) -> str:
     return (TODAY - timedelta(days=days)).isoformat()
+
+
+MAIL = {"delivered": 9, "opens_unique": 3, "clicks_unique": 1, "conversion_uniques": 1, "conversion_value": 10.0}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,12 @@ def built(conn: Connection, dbt: Dbt) -> Connection:
             "aurora",
             tiktok.listed(f"9{day}", ago(day)[:10], posted=ago(day)),
             tiktok.counted(f"9{day}", ago(day)[:10], 3, 2, 1, views=9),
+            *(ga4.report(name, ago(day)[:10]) for name in ("days", "sessions", "funnel_events")),
+            ga4.total(ago(day)[:10], 5),
+            ga4.visits(ago(day)[:10], 5, "google", "cpc", "spring", engaged=3, orders=1, value="10.00"),
+            klaviyo.account_day(ago(day)[:10]),
+            klaviyo.campaign(f"m{day}", ago(day)[:19], name="Spring", recipients=10, **MAIL),
+            klaviyo.flow("w1", ago(day)[:10], name="Welcome", recipients=10, **MAIL),
         )
     assert dbt("run").success
     # Without the constraints of the build schema, so that every check can be shown what it must catch.
@@ -133,6 +142,18 @@ BLOCKING = [
         "The views of videos are known",
         "update gated.{0} set views = null where video_id in ('95', '96')",
     ),
+    ("fct_website_sessions", "No source, medium, campaign and landing page is there twice on a day", ONE_TOO_MANY),
+    (
+        "fct_website_sessions",
+        "The sessions of the website are known",
+        "update gated.{0} set sessions = null where date_day = current_date - 5",
+    ),
+    ("fct_email_campaigns", "No message is there twice on a day", ONE_TOO_MANY),
+    (
+        "fct_email_campaigns",
+        "The deliveries of messages are known",
+        "update gated.{0} set delivered = null where kind = 'flow'",
+    ),
     (
         "fct_aov",
         "A day without orders has no average, and one with orders has",
@@ -150,6 +171,8 @@ TEXT = {
     "fct_order_lines": "product_name",
     "fct_refunds": "refund_id",
     "fct_tiktok_videos": "title",
+    "fct_website_sessions": "landing_page",
+    "fct_email_campaigns": "message_name",
 }
 
 
@@ -180,6 +203,13 @@ def test_the_running_day_may_be_negative(built: Connection) -> None:
 def test_personal_data_in_any_text_column_blocks(built: Connection, mart: str, text: str) -> None:
     column = TEXT.get(mart, "currency")
     built.execute(f"update gated.{mart} set {column} = %s where merchant_id = 'aurora'", (text,))
+    assert ("failed", mart, PII) in objections(gate(built, MART_CONTRACTS, dataset=mart))
+
+
+@pytest.mark.parametrize("mart", ["fct_website_sessions", "fct_email_campaigns"])
+@pytest.mark.parametrize("text", ["/u/ann%40example.com", "/u?of=ann%2540example.com"])
+def test_an_escaped_address_blocks_too(built: Connection, mart: str, text: str) -> None:
+    built.execute(f"update gated.{mart} set {TEXT[mart]} = %s where merchant_id = 'aurora'", (text,))
     assert ("failed", mart, PII) in objections(gate(built, MART_CONTRACTS, dataset=mart))
 
 
@@ -236,6 +266,66 @@ def test_a_jump_warns(built: Connection, check: str, damage: str) -> None:
             "fct_tiktok_videos",
             "Amounts of videos are in the merchant's own currency",
             "update gated.fct_tiktok_videos set currency = 'GBP' where video_id = '95'",
+        ),
+        (
+            "fct_website_sessions",
+            "No figure of the website is negative",
+            "update gated.fct_website_sessions set claimed_value = -0.01 where date_day = current_date - 5",
+        ),
+        (
+            "fct_website_sessions",
+            "The website's values are in the merchant's own currency",
+            "update gated.fct_website_sessions set currency = 'GBP' where date_day = current_date - 5",
+        ),
+        (
+            "fct_website_sessions",
+            "The website's days are the merchant's days",
+            "update gated.fct_website_sessions set is_merchant_day = false where date_day = current_date - 5",
+        ),
+        (
+            "fct_website_sessions",
+            "The website's days are the merchant's days",
+            "update gated.fct_website_sessions set is_merchant_day = null where date_day = current_date - 5",
+        ),
+        (
+            "fct_website_sessions",
+            "GA4 withheld no rows of few people",
+            "update gated.fct_website_sessions set is_thresholded = true where date_day = current_date - 5",
+        ),
+        (
+            "fct_website_sessions",
+            "GA4 estimated nothing from samples",
+            "update gated.fct_website_sessions set is_sampled = true where date_day = current_date - 5",
+        ),
+        (
+            "fct_website_sessions",
+            "GA4 put no rows together as (other)",
+            "update gated.fct_website_sessions set has_data_loss = true where date_day = current_date - 5",
+        ),
+        (
+            "fct_email_campaigns",
+            "No count of a message is negative",
+            "update gated.fct_email_campaigns set bounces = -1 where date_day = current_date - 5",
+        ),
+        (
+            "fct_email_campaigns",
+            "Rates of messages are between 0 and 1",
+            "update gated.fct_email_campaigns set click_to_open_rate = 1.000001 where date_day = current_date - 5",
+        ),
+        (
+            "fct_email_campaigns",
+            "Rates of messages are between 0 and 1",
+            "update gated.fct_email_campaigns set conversion_rate = -0.000001 where date_day = current_date - 5",
+        ),
+        (
+            "fct_email_campaigns",
+            "Values of messages are in the merchant's own currency",
+            "update gated.fct_email_campaigns set currency = 'GBP' where date_day = current_date - 5",
+        ),
+        (
+            "fct_email_campaigns",
+            "The account's days are the merchant's days",
+            "update gated.fct_email_campaigns set is_merchant_day = false where date_day = current_date - 5",
         ),
     ],
 )

@@ -1,4 +1,8 @@
-"""No join without the merchant: two tenants with the same e-mail or order number must never meet."""
+"""What holds of the SQL of every model, as dbt compiles it.
+
+No join without the merchant: two tenants with the same e-mail or order number must never meet. And no sum of what
+cannot be added, as people, of whom one may be in several rows.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ import pytest
 from sqlglot import exp, parse_one
 
 if TYPE_CHECKING:
+    from dbt.contracts.graph.nodes import ManifestNode
+
     from tests.dbt.conftest import Dbt
 
 
@@ -47,9 +53,57 @@ def test_the_rule_itself(sql: str, is_safe: bool) -> None:
     assert (joins_without_merchant(sql) == []) is is_safe
 
 
-def test_every_join_of_every_model_compares_the_merchant(dbt: Dbt) -> None:
+def sums_of(sql: str, columns: frozenset[str]) -> list[str]:
+    """The sums over one of these columns, also under another name that the query gives it."""
+    tree = parse_one(sql, read="postgres")
+    names = set(columns)
+    while renamed := {alias.alias for alias in tree.find_all(exp.Alias) if _reads(alias, names)} - names:
+        names |= renamed
+    return [total.sql(dialect="postgres") for total in tree.find_all(exp.Sum) if _reads(total, names)]
+
+
+def _reads(expression: exp.Expression, names: set[str]) -> bool:
+    return any(column.name in names for column in expression.find_all(exp.Column))
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_safe"),
+    [
+        ("select sum(sessions) as users from a", True),
+        ("select max(users) from a", True),
+        ("select sum(sessions), users from a group by users", True),
+        ("select sum(users) from a", False),
+        ("select sum(a.users) over (partition by a.day) from a", False),
+        ("select sum(coalesce(users, 0)) filter (where day > 1) from a", False),
+        ("with b as (select users as people from a) select sum(people) from b", False),
+        ("with b as (select users as u from a), c as (select u + 1 as v from b) select sum(v) from c", False),
+    ],
+)
+def test_the_rule_about_sums(sql: str, is_safe: bool) -> None:
+    assert (sums_of(sql, frozenset({"users"})) == []) is is_safe
+
+
+@pytest.fixture(scope="module")
+def models(dbt: Dbt) -> list[ManifestNode]:
+    """Every model, with its compiled SQL."""
     compiled = dbt("compile", "--select", "path:models")
     assert compiled.success
-    models = [result.node for result in compiled.result.results if result.node.resource_type == "model"]
-    assert len(models) >= len(list((Path(__file__).parents[2] / "dbt" / "models" / "marts").rglob("*.sql")))
+    found = [result.node for result in compiled.result.results if result.node.resource_type == "model"]
+    assert len(found) >= len(list((Path(__file__).parents[2] / "dbt" / "models" / "marts").rglob("*.sql")))
+    return found
+
+
+def test_every_join_of_every_model_compares_the_merchant(models: list[ManifestNode]) -> None:
     assert {model.name: joins for model in models if (joins := joins_without_merchant(model.compiled_code))} == {}
+
+
+def test_no_model_adds_up_people(models: list[ManifestNode]) -> None:
+    declared = {
+        (model.name, column.name)
+        for model in models
+        for column in model.columns.values()
+        if column.config.meta.get("additive") is False
+    }
+    assert declared >= {("fct_website_sessions", "users"), ("fct_website_sessions", "new_users")}
+    columns = frozenset(column for _, column in declared)
+    assert {model.name: sums for model in models if (sums := sums_of(model.compiled_code, columns))} == {}

@@ -17,9 +17,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.dbt import tiktok_book
+from tests.dbt import reports_book, tiktok_book
 from tests.dbt.order_book import EVENTS, OPENED, Book
 from tributary.channels import CHANNELS
+from tributary.channels.ga4.streams import GA4
+from tributary.channels.klaviyo.streams import KLAVIYO
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.channels.tiktok_organic.streams import TIKTOK_ORGANIC
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
@@ -74,7 +76,7 @@ def _told(book: Book, start: datetime, end: datetime) -> Iterator[Page]:
     return book.pages()
 
 
-def _told_by_tiktok(table: str) -> Reader:
+def _of_table(table: str) -> Reader:
     return lambda book, start, end: book.pages(table)
 
 
@@ -84,13 +86,29 @@ TIKTOK = [
         channel,
         replace(
             stream,
-            changed=_told_by_tiktok(f"{channel.name}_{stream.name}"),
+            changed=_of_table(f"{channel.name}_{stream.name}"),
             history=None,
             unfinished=None,
             slice_length=timedelta(days=1_000),
         ),
     )
     for channel in (TIKTOK_SHOP, TIKTOK_ORGANIC)
+    for stream in channel.streams
+    if stream.name not in stream.quiet
+]
+# Reports are read whole each time: what they no longer show is gone.
+REPORTS = [
+    (
+        channel,
+        replace(
+            stream,
+            changed=_of_table(f"{channel.name}_{stream.name}"),
+            history=None,
+            look_back=timedelta(days=1_000),
+            slice_length=timedelta(days=2_000),
+        ),
+    )
+    for channel in (GA4, KLAVIYO)
     for stream in channel.streams
     if stream.name not in stream.quiet
 ]
@@ -115,6 +133,8 @@ class Road:
             sync_stream(self._connect, book, SHOPIFY, ORDERS, book.merchant_id, now, OPENED)
             for channel, stream in TIKTOK if book.tiktok else ():
                 sync_stream(self._connect, book.tiktok, channel, stream, book.merchant_id, now, OPENED)
+            for channel, stream in REPORTS if book.reports else ():
+                sync_stream(self._connect, book.reports, channel, stream, book.merchant_id, now, reports_book.BEGAN)
         apply_merchants(self.conn, [book.merchant for book in books])
         build = open_build(self.conn, "build", CHANNELS)
         assert build is not None
@@ -183,6 +203,8 @@ def test_incremental_equals_full(road: Road) -> None:
     assert sum((book.happened for book in books), Counter()).keys() == EVENTS.keys()
     told_by_tiktok = sum((book.tiktok.happened for book in books if book.tiktok), Counter())
     assert told_by_tiktok.keys() == tiktok_book.EVENTS.keys()
+    in_reports = sum((book.reports.happened for book in books if book.reports), Counter())
+    assert in_reports.keys() == reports_book.EVENTS.keys()
 
 
 # The rules of the scope, and how each is taken away from the merchants that are named after it: a constant of the

@@ -1,0 +1,90 @@
+with
+
+source as (
+
+    select * from {{ source('raw', 'klaviyo_flow_values') }}
+
+),
+
+fields as (
+
+    select
+        source.merchant_id,
+        source.record_id,
+        source.event_at,
+        source.api_version,
+        unpacked.currency,
+        unpacked.time_zone,
+        unpacked.conversion_metric_id,
+        groupings.*,
+        statistics.*
+    from source
+    inner join lateral jsonb_to_record(source.payload) as unpacked (
+        currency text,
+        time_zone text,
+        conversion_metric_id text,
+        "row" jsonb
+    ) on true
+    inner join lateral jsonb_to_record(unpacked."row" -> 'groupings') as groupings (
+        flow_id text,
+        flow_name text,
+        flow_message_id text,
+        flow_message_name text,
+        send_channel text
+    ) on true
+    inner join lateral jsonb_to_record(unpacked."row" -> 'statistics') as statistics (
+        -- numeric, because the vendor writes whole numbers as 7.0
+        recipients numeric,
+        delivered numeric,
+        opens numeric,
+        opens_unique numeric,
+        clicks numeric,
+        clicks_unique numeric,
+        conversions numeric,
+        conversion_uniques numeric,
+        conversion_value numeric,
+        unsubscribes numeric,
+        unsubscribe_uniques numeric,
+        bounced numeric,
+        failed numeric,
+        spam_complaints numeric
+    ) on true
+
+),
+
+final as (
+
+    select
+        fields.merchant_id,
+        fields.record_id,
+        {{ klaviyo_channel('fields.send_channel') }} as channel,
+        fields.flow_id,
+        {{ without_contacts('fields.flow_name') }} as flow_name,
+        fields.flow_message_id as message_id,
+        {{ without_contacts('fields.flow_message_name') }} as message_name,
+
+        fields.recipients::bigint as recipients,
+        fields.delivered::bigint as delivered,
+        fields.opens::bigint as opens,
+        fields.opens_unique::bigint as unique_opens,
+        fields.clicks::bigint as clicks,
+        fields.clicks_unique::bigint as unique_clicks,
+        fields.conversions::bigint as conversions,
+        fields.conversion_uniques::bigint as unique_conversions,
+        fields.conversion_value as claimed_value,
+        fields.unsubscribes::bigint as unsubscribes,
+        fields.unsubscribe_uniques::bigint as unique_unsubscribes,
+        fields.bounced::bigint as bounces,
+        fields.failed::bigint as failures,
+        fields.spam_complaints::bigint as spam_complaints,
+        fields.conversion_metric_id,
+        fields.currency,
+        fields.time_zone,
+
+        fields.event_at as measured_at,
+        fields.api_version
+    from fields
+
+)
+
+select * from final
