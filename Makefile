@@ -37,9 +37,10 @@ lint: env-dev ## Formatting, types, SQL and YAML
 	@$(RUN) -m sqlfluff lint dbt
 	@$(RUN) -m yamllint --strict .
 
-bench: env ## Speed beside a bare COPY and beside dlt; QUICK=1 takes two minutes, BENCH="--profile --million" tells more
+bench: env ## Speed beside a bare COPY and beside dlt; QUICK=1 takes three minutes, BENCH="--profile --million" tells more
 	@$(BOOTSTRAP) peers
 	@PYTHONPATH=include $(RUN) -m bench ingestion $(if $(QUICK),--orders 10000 --runs 1) $(BENCH)
+	@PYTHONPATH=include $(RUN) -m bench klaviyo $(if $(QUICK),--events 10000 --runs 1) $(filter-out --profile,$(BENCH))
 
 new-channel: env ## Stubs of a new channel: make new-channel NAME=vendor_product
 	@$(RUN) -m tributary.local.new_channel '$(NAME)'

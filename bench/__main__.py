@@ -16,12 +16,24 @@ def main() -> None:
     ingestion.add_argument("--profile", action="store_true", help="say where the time goes, in a run of its own")
     ingestion.add_argument("--million", action="store_true", help="also measure the memory that a million orders take")
     ingestion.set_defaults(run=_ingestion)
+    klaviyo = benchmarks.add_parser("klaviyo", help="Klaviyo's events from an API into raw, beside dlt")
+    klaviyo.add_argument("--events", type=int, default=100_000)
+    klaviyo.add_argument("--runs", type=int, default=3, help="of each side; their medians count")
+    klaviyo.add_argument("--without-peers", action="store_true", help="leave out dlt, which takes most of the time")
+    klaviyo.add_argument("--million", action="store_true", help="also measure the memory that a million events take")
+    klaviyo.set_defaults(run=_klaviyo)
     options = parser.parse_args()
     options.run(options)
 
 
 def _ingestion(options: argparse.Namespace) -> None:
     from bench.ingestion.benchmark import run
+
+    run(options)
+
+
+def _klaviyo(options: argparse.Namespace) -> None:
+    from bench.klaviyo.benchmark import run
 
     run(options)
 

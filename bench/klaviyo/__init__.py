@@ -1,0 +1,1 @@
+"""Klaviyo's events into raw, beside dlt."""
