@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tributary.channels.klaviyo.whole_days import Days, midnight, noon, standing, touched
+from tributary.channels.klaviyo.whole_days import Days, midnight, standing, touched
+from tributary.channels.records import noon
 
 moments = st.timedeltas(timedelta(0), timedelta(days=730)).map(lambda since: datetime(2026, 1, 1, tzinfo=UTC) + since)
 zones = st.sampled_from(["America/New_York", "Europe/Berlin", "UTC", "Pacific/Auckland", "Asia/Kolkata"]).map(ZoneInfo)

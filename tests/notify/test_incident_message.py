@@ -45,4 +45,5 @@ def test_what_holds_nobody_back_says_so_by_silence() -> None:
     text = message("housekeeping", "http://airflow/r", [differing])
     assert text.splitlines()[0] == f":rotating_light: *housekeeping: aurora, {differing.what}*"
     assert "good figures" not in text
+    assert "the same day" in text
     assert headline("housekeeping", [differing, NEGATIVE]) == "housekeeping: held back aurora"

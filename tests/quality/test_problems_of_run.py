@@ -88,12 +88,13 @@ def test_a_spent_quota_wants_nothing_of_anybody(conn: psycopg.Connection) -> Non
     sync(conn, "aurora", "failed", 2, stream="flow_values", error=spent)
     sync(conn, "aurora", "failed", 2, stream="metrics", error="AuthError: HTTP 401")
     problems = problems_of_run(conn, "run", STARTED, "shopify", ["stream.sync_0"])
-    assert [(problem.what, problem.remedy) for problem in problems] == [
+    assert [(problem.what, problem.remedy, problem.holds_back) for problem in problems] == [
         (
             f"shopify campaign_values, flow_values did not sync: {spent}",
             "Nothing: the first run after that time goes on there.",
+            False,
         ),
-        ("shopify metrics did not sync: AuthError: HTTP 401", "Mend the cause; the next run goes on there."),
+        ("shopify metrics did not sync: AuthError: HTTP 401", "Mend the cause; the next run goes on there.", True),
     ]
 
 

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 INCIDENTS = "#analytics-incidents"
-RESPONSE_TARGET = "Respond within 30 minutes."
+RESPONSE_TARGETS = {True: "Respond within 30 minutes.", False: "Respond the same day."}
+"""By whether a merchant is held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ def message(dag_id: str, run_url: str, problems: Sequence[Problem], published: S
         ]
         if problem.remedy:
             lines.append(f"    _Next:_ {problem.remedy}")
+    holds_back = any(problem.holds_back for problem in problems)
     if any(problem.merchant_id and problem.holds_back for problem in problems):
         lines.append("Nothing new of a merchant held back is published: readers still see its last good figures.")
     if published:
         lines.append(f"Published as usual: {', '.join(sorted(published))}.")
-    lines.append(f"{RESPONSE_TARGET} <{run_url}|Open the run in Airflow>")
+    lines.append(f"{RESPONSE_TARGETS[holds_back]} <{run_url}|Open the run in Airflow>")
     return "\n".join(lines)

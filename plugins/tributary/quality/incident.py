@@ -53,7 +53,14 @@ def problems_of_run(
         (channel, started_at),
     )
     problems += [
-        Problem(merchant_id, f"{channel} {streams} did not sync: {error}", _next(error))
+        Problem(
+            merchant_id,
+            f"{channel} {streams} did not sync: {error}",
+            "Nothing: the first run after that time goes on there."
+            if _comes_back(error)
+            else "Mend the cause; the next run goes on there.",
+            holds_back=not _comes_back(error),
+        )
         for merchant_id, streams, error in unread
     ]
     return problems or [
@@ -62,11 +69,9 @@ def problems_of_run(
     ]
 
 
-def _next(error: str) -> str:
-    """What a person does about a failed sync; a quota comes back by itself."""
-    if error.startswith("QuotaSpent: "):
-        return "Nothing: the first run after that time goes on there."
-    return "Mend the cause; the next run goes on there."
+def _comes_back(error: str) -> bool:
+    """Whether nobody has to do anything about it: a quota that is used up comes back by itself."""
+    return error.startswith("QuotaSpent: ")
 
 
 def published_since(conn: psycopg.Connection, moment: datetime) -> list[str]:

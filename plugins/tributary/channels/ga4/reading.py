@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from tributary.channels.ga4 import records
-from tributary.channels.ga4.records import ONE_DAY, noon
+from tributary.channels.ga4.records import ONE_DAY
+from tributary.channels.records import noon
 from tributary.declaration import Page, Record, Reject, Slice
 from tributary.http import BrokenResponse, Cut, follow
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import msgspec
 
 from tributary.channels.ga4.reports import AMOUNTS
 from tributary.channels.payloads import refusal
-from tributary.channels.records import UnacceptableError
+from tributary.channels.records import UnacceptableError, noon
 from tributary.declaration import Page, Record, Reject
 
 if TYPE_CHECKING:
@@ -40,11 +40,6 @@ class Kept(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 _KEPT = msgspec.json.Decoder(Kept)
-
-
-def noon(on: date) -> datetime:
-    """Where a date stands: the same date from UTC-12 to UTC+11."""
-    return datetime.combine(on, time(12), UTC)
 
 
 def day(text: str) -> date:

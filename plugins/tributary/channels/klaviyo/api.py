@@ -13,7 +13,7 @@ import msgspec
 
 from tributary.channels.answer import Answer
 from tributary.channels.klaviyo.account import Account, Accounts, Metric, account_of, conversion_metric
-from tributary.channels.klaviyo.reading import Rows, paged
+from tributary.channels.klaviyo.reading import paged
 from tributary.channels.payloads import neutralised, refusal
 from tributary.http import AuthError, BrokenResponse, HttpClient, Request, RequestRefused, Response
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tributary.channels.klaviyo.limits import Limits
+    from tributary.channels.records import Rows
 
 log = logging.getLogger(__name__)
 

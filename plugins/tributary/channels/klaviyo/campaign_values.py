@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tributary.channels.klaviyo.campaigns import campaigns_by_id
-from tributary.channels.klaviyo.reading import Rows
-from tributary.channels.klaviyo.records import Kind
 from tributary.channels.klaviyo.report_shapes import CAMPAIGN_VALUES, Campaign
 from tributary.channels.klaviyo.reports import BUDGET, context, report
 from tributary.channels.klaviyo.whole_days import midnight, touched
 from tributary.channels.payloads import neutralised
+from tributary.channels.records import Kind, Rows
 from tributary.declaration import Page, Slice
 
 if TYPE_CHECKING:

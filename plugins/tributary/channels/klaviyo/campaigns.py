@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from tributary.channels.klaviyo.reading import Rows, all_of, any_id, chunks, window
-from tributary.channels.klaviyo.records import Id, Kind, Time, and_gone, instant, item_id, that_happened
+from tributary.channels.klaviyo.reading import all_of, any_id, window
+from tributary.channels.klaviyo.records import Id, Time, and_gone, instant, item_id, that_happened
+from tributary.channels.records import Kind, Rows, chunks
 from tributary.declaration import Page, Record
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tributary.channels.klaviyo.reading import Rows
-from tributary.channels.klaviyo.records import Kind
 from tributary.channels.klaviyo.report_shapes import CONVERSION_DAY
 from tributary.channels.klaviyo.reports import context, dates, figures, members
-from tributary.channels.klaviyo.whole_days import Days, noon, standing, touched
+from tributary.channels.klaviyo.whole_days import Days, standing, touched
+from tributary.channels.records import Kind, Rows, noon
 from tributary.declaration import Page, Slice
 
 if TYPE_CHECKING:

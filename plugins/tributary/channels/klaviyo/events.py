@@ -13,9 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from tributary.channels.klaviyo.event_shapes import EVENT, event_id, metric_id
-from tributary.channels.klaviyo.reading import Rows, all_of, moment
-from tributary.channels.klaviyo.records import Kind
+from tributary.channels.klaviyo.reading import all_of, moment
 from tributary.channels.klaviyo.refusals import NotThere
+from tributary.channels.records import Kind, Rows
 from tributary.declaration import Page, Slice
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tributary.channels.klaviyo.reading import Rows
-from tributary.channels.klaviyo.records import Kind
 from tributary.channels.klaviyo.report_shapes import FLOW_VALUES, STATISTICS
 from tributary.channels.klaviyo.reports import BUDGET, context, dates, figures, members, report
-from tributary.channels.klaviyo.whole_days import noon, standing, touched
+from tributary.channels.klaviyo.whole_days import standing, touched
 from tributary.channels.payloads import neutralised, slices
+from tributary.channels.records import Kind, Rows, noon
 from tributary.declaration import Page, Reject, Slice
 
 if TYPE_CHECKING:

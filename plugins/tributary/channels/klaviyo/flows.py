@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tributary.channels.klaviyo.reading import all_of, any_id, chunks, window
-from tributary.channels.klaviyo.records import Dated, Id, Kind, and_gone, item_id
+from tributary.channels.klaviyo.reading import all_of, any_id, window
+from tributary.channels.klaviyo.records import Dated, Id, and_gone, item_id
+from tributary.channels.records import Kind, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tributary.channels.klaviyo.records import Dated, Id, Kind, and_gone, item_id, only, that_happened
+from tributary.channels.klaviyo.records import Dated, Id, and_gone, item_id, only, that_happened
+from tributary.channels.records import Kind
 from tributary.declaration import Slice
 
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+from tributary.channels.records import Rows
 from tributary.http import Cut, PagingError, follow
 
 if TYPE_CHECKING:
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from tributary.channels.answer import Answer
 
 _A_SECOND = timedelta(seconds=1)
-
-
-class Rows(NamedTuple):
-    """The items of one page, as the vendor's bytes."""
-
-    payloads: Sequence[bytes]
-    sound: bool
-    """Whether they were looked through for what jsonb refuses, and hold none of it."""
 
 
 class _Links(msgspec.Struct):
@@ -75,12 +68,6 @@ def any_id(ids: Sequence[str]) -> str:
 def all_of(*conditions: str) -> str:
     """A filter that wants all of these conditions."""
     return conditions[0] if len(conditions) == 1 else f"and({','.join(conditions)})"
-
-
-def chunks(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """The ids, so many at a time."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
 
 
 def _same_host(asked: str, following: str | None, where: str) -> str | None:

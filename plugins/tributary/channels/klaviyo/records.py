@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from tributary.channels.klaviyo.reading import Rows
-from tributary.channels.records import UnacceptableError, decoded, reject
 from tributary.declaration import Page, Record, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from tributary.declaration import Reader
 
@@ -45,28 +42,6 @@ class Dated(msgspec.Struct, gc=False):
         return Record(
             record_id, instant("attributes.created", created), instant("attributes.updated", updated), payload
         )
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What an item becomes: a record of this shape, or a reject under the id that can still be found in it."""
-
-    shape: msgspec.json.Decoder[Any]
-    find_id: Callable[[bytes], str]
-
-    def page(self, rows: Rows, gone: Sequence[str] = ()) -> Page:
-        """The items as records, the unacceptable ones as rejects."""
-        records, rejects = [], []
-        for payload in rows.payloads:
-            try:
-                records.append(decoded(self.shape, payload, rows.sound)[1])
-            except UnacceptableError as error:
-                rejects.append(reject(payload, str(error), self.find_id))
-        return Page(records, rejects, gone=gone)
-
-    def replayed(self, api: Any, payload: bytes) -> Page:
-        """A dead letter's bytes as a page of one record, or of one reject."""
-        return self.page(Rows([payload], sound=False))
 
 
 class _Item(msgspec.Struct):

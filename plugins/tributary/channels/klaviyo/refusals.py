@@ -104,8 +104,6 @@ def explained(response: Response, retry_after: float | None, now: Callable[[], d
     if response.status == 403:
         found = _ADDRESS.search(response.where)
         return ScopeMissing(what, where=where, scope=SCOPES.get(found[1]) if found else None)
-    if response.status == 404:
-        return NotThere(what, where=where, remedy=_remedy(errors))
     kind = NotThere if response.status == 404 else RequestRefused
     return kind(what, where=where, remedy=_remedy(errors))
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tributary.channels.klaviyo.records import Id, Time, instant
-from tributary.channels.klaviyo.whole_days import noon
+from tributary.channels.records import noon
 from tributary.declaration import Record
 
 # Klaviyo writes counts as it likes: 12 or 12.0. It may say null of what a send channel does not know.

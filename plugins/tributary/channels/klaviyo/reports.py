@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from tributary.channels.klaviyo.limits import REPORTS
-from tributary.channels.klaviyo.reading import Rows
 from tributary.channels.klaviyo.report_shapes import STATISTICS
+from tributary.channels.records import Rows
 from tributary.http import BrokenResponse, Cut, follow
 
 if TYPE_CHECKING:

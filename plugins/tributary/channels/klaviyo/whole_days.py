@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from tributary.channels.records import noon
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
@@ -51,11 +53,6 @@ def standing(start: datetime, end: datetime) -> Days:
     """The dates whose noon UTC lies in [start, end); none, when the last is before the first."""
     first, after = (_first_noon(moment).date() for moment in (start, end))
     return Days(first, after - ONE_DAY)
-
-
-def noon(of: date) -> datetime:
-    """Where a date without a time stands: noon UTC is the same date from UTC-12 to UTC+11."""
-    return datetime.combine(of, time(12), UTC)
 
 
 def midnight(of: date, zone: ZoneInfo) -> datetime:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
 
-from tributary.channels.records import UnacceptableError, decoded, reject
+from tributary.channels.records import UnacceptableError, decoded, noon, reject
 from tributary.channels.tiktok_organic.api import PAGE_SIZE
 from tributary.declaration import Page, Record, Slice
 from tributary.http import Cut, follow
@@ -61,11 +61,6 @@ class _Named(msgspec.Struct):
 
 _READING = msgspec.json.Decoder(Reading)
 _NAMED = msgspec.json.Decoder(_Named)
-
-
-def noon(day: date) -> datetime:
-    """Where a day without a time stands: noon UTC is the same date from UTC-12 to UTC+11."""
-    return datetime.combine(day, time(12), UTC)
 
 
 def complete_day(api: TikTokOrganicApi) -> date:

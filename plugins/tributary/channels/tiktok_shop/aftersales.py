@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tributary.channels.tiktok_shop.reading import Kind, chunks, id_at, missing, paged, window
+from tributary.channels.records import Kind, chunks
+from tributary.channels.tiktok_shop.reading import id_at, missing, paged, window
 from tributary.channels.tiktok_shop.shapes import Amount, Currency, Id, Seconds, instant
 from tributary.declaration import Record
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tributary.channels.payloads import neutralised
+from tributary.channels.records import Kind, Rows, noon
 from tributary.channels.tiktok_shop.analytics_shapes import ONE_DAY, DayOfVideo, ShopDay, VideoOnDay
-from tributary.channels.tiktok_shop.reading import Kind, Rows, id_at, paged
-from tributary.channels.tiktok_shop.shapes import Id, day, noon
+from tributary.channels.tiktok_shop.reading import id_at, paged
+from tributary.channels.tiktok_shop.shapes import Id, day
 from tributary.declaration import Page, Reject, Slice
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tributary.channels.tiktok_shop.shapes import Amount, Count, Day, Id, Money, day, moment, noon
+from tributary.channels.records import noon
+from tributary.channels.tiktok_shop.shapes import Amount, Count, Day, Id, Money, day, moment
 from tributary.declaration import Record
 
 ONE_DAY = timedelta(days=1)

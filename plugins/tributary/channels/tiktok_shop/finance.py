@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tributary.channels.payloads import neutralised
-from tributary.channels.tiktok_shop.reading import Kind, Rows, id_at, paged, picked, window
+from tributary.channels.records import Kind, Rows
+from tributary.channels.tiktok_shop.reading import id_at, paged, picked, window
 from tributary.channels.tiktok_shop.shapes import Amount, Currency, Id, MaybeSeconds, Seconds, instant
 from tributary.declaration import Page, Record, Reject
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tributary.channels.records import Kind, chunks
 from tributary.channels.tiktok_shop.order_shapes import ORDER
-from tributary.channels.tiktok_shop.reading import Kind, chunks, id_at, missing, paged, rows_of, window
+from tributary.channels.tiktok_shop.reading import id_at, missing, paged, rows_of, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tributary.channels.tiktok_shop.reading import Kind, id_at, paged, picked, window
+from tributary.channels.records import Kind
+from tributary.channels.tiktok_shop.reading import id_at, paged, picked, window
 from tributary.channels.tiktok_shop.shapes import Amount, Id, Seconds, instant
 from tributary.declaration import Record, Slice
 

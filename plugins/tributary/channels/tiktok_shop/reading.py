@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tributary.channels.records import UnacceptableError, decoded, reject
+from tributary.channels.records import Rows
 from tributary.declaration import Page
 from tributary.http import BrokenResponse, Cut, follow
 
@@ -22,36 +21,6 @@ if TYPE_CHECKING:
 
 Ask = Callable[[dict[str, str]], "Answer"]
 """Asks for one page; takes the page's part of the query."""
-
-
-class Rows(NamedTuple):
-    """The rows of one page, as the vendor's bytes."""
-
-    payloads: Sequence[bytes]
-    sound: bool
-    """Whether they were looked through for what jsonb refuses, and hold none of it."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a row becomes: a record of this shape, or a reject under the id that can still be found in it."""
-
-    shape: msgspec.json.Decoder[Any]
-    find_id: Callable[[bytes], str]
-
-    def page(self, rows: Rows, gone: Sequence[str] = ()) -> Page:
-        """The rows as records, the unacceptable ones as rejects."""
-        records, rejects = [], []
-        for payload in rows.payloads:
-            try:
-                records.append(decoded(self.shape, payload, rows.sound)[1])
-            except UnacceptableError as error:
-                rejects.append(reject(payload, str(error), self.find_id))
-        return Page(records, rejects, gone=gone)
-
-    def replayed(self, api: Any, payload: bytes) -> Page:
-        """A dead letter's bytes as a page of one record, or of one reject."""
-        return self.page(Rows([payload], sound=False))
 
 
 class _Listed(NamedTuple):
@@ -119,12 +88,6 @@ def _text_at(names: Sequence[str]) -> Callable[[bytes], str]:
 def window(start: datetime, end: datetime) -> tuple[int, int]:
     """[start, end) in Unix time, widened to whole seconds."""
     return floor(start.timestamp()), ceil(end.timestamp())
-
-
-def chunks(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """The ids, so many at a time."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
 
 
 def missing(asked: Iterable[str], pages: Iterable[Page]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import msgspec
@@ -56,8 +56,3 @@ def moment(name: str, text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"Expected a time, got {text} - at `$.{name}`") from None
-
-
-def noon(of: date) -> datetime:
-    """Where a day without a time stands: noon UTC is the same date from UTC-12 to UTC+11."""
-    return datetime.combine(of, time(12), UTC)
