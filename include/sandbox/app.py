@@ -7,7 +7,6 @@ SANDBOX_KLAVIYO_RATE (how many times the vendor's requests a minute).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -56,11 +55,7 @@ def create_app(settings: Settings) -> Starlette:
         *klaviyo.routes(),
     ]
 
-    def clock(path: str) -> datetime:
-        """The sandbox's for those who check when a request was signed, or whose figures depend on the time."""
-        return world.now() if any(one.answers(path) for one in (tiktok_shop, ga4, klaviyo)) else datetime.now(UTC)
-
-    made = Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults, clock=clock)])
+    made = Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults, clock=world.now)])
     made.state.ga4 = ga4.service
     return made
 

@@ -12,6 +12,7 @@ from sandbox.json_paths import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,6 +32,8 @@ class Exchange:
     """What the fault keeps from one strike to the next."""
     is_last: bool
     """Whether the fault strikes no more after this."""
+    clock: Callable[[], datetime]
+    """The time that the answer is dated with."""
 
     async def pass_on(self) -> None:
         """Let the app answer, as if nothing were wrong."""

@@ -7,9 +7,9 @@ takes. Paths are those of `json_paths`.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Awaitable, Callable
-from email.utils import formatdate, parsedate_to_datetime
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -67,9 +67,7 @@ async def wrong_content_type(exchange: Exchange, *, content_type: str = "text/pl
 async def clock_off(exchange: Exchange, *, seconds: float) -> None:
     """The answer's `Date` is wrong by so many `seconds`: ahead, or behind when negative."""
     status, headers, body = await exchange.answer()
-    told = next((value.decode() for name, value in headers if name.lower() == b"date"), None)
-    honest = parsedate_to_datetime(told).timestamp() if told else time.time()
-    date = formatdate(honest + seconds, usegmt=True)
+    date = format_datetime(exchange.clock() + timedelta(seconds=seconds), usegmt=True)
     await exchange.whole(status, replaced(headers, b"date", date.encode()), body)
 
 

@@ -57,8 +57,8 @@ class Fault:
 class Faults:
     """ASGI middleware: gives every answer its request id and date, and lets the first fault that strikes have it."""
 
-    def __init__(self, app: ASGIApp, faults: list[Fault], clock: Callable[[str], datetime]) -> None:
-        """`clock` tells the time that answers from a path are dated with, also those that a fault makes up."""
+    def __init__(self, app: ASGIApp, faults: list[Fault], clock: Callable[[], datetime]) -> None:
+        """`clock` tells the time that answers are dated with, also those that a fault makes up."""
         self._app = app
         self._faults = faults
         self._clock = clock
@@ -72,7 +72,7 @@ class Faults:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = str(uuid.uuid4())
-                headers.setdefault("Date", format_datetime(self._clock(scope["path"]), usegmt=True))
+                headers.setdefault("Date", format_datetime(self._clock(), usegmt=True))
             await send(message)
 
         path = scope["path"]
@@ -80,5 +80,7 @@ class Faults:
         if fault is None:
             await self._app(scope, receive, send_on)
         else:
-            exchange = Exchange(self._app, scope, receive, send_on, fault.memory, fault.hits == fault.times)
+            exchange = Exchange(
+                self._app, scope, receive, send_on, fault.memory, fault.hits == fault.times, self._clock
+            )
             await FAULTS[fault.kind](exchange, **fault.options)

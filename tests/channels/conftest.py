@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,10 +13,12 @@ from sandbox.serve import serve
 from sandbox.world import Settings
 from tests.channels.ga4_road import Road as Ga4Road
 from tests.channels.ga4_road import website
+from tests.channels.klaviyo_moving import Moving, moving
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW, SCOPES, MakeApi, Sandbox
 from tests.channels.tiktok_road import Road as TikTokRoad
 from tests.channels.tiktok_sandbox import ACCESS_TOKEN, APP, SHOP_ID, MakeTikTok
 from tests.conftest import new_database
+from tests.http.scripted_vendor import Vendor, scripted_vendor
 from tributary.channels.shopify.api import ShopifyApi
 from tributary.channels.shopify.refusals import STATUS_REMEDIES
 from tributary.channels.shopify.token import StaticToken, TokenSource
@@ -43,6 +46,19 @@ def _no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "sandbox" in request.fixturenames:
         request.getfixturevalue("sandbox").admin("/faults", method="DELETE")
+
+
+@pytest.fixture(scope="module")
+def vendors() -> Iterator[Vendor]:
+    with scripted_vendor() as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def vendor(vendors: Vendor) -> Vendor:
+    """A vendor whose answers a test writes down, and that nobody has asked yet."""
+    vendors.requests.clear()
+    return vendors
 
 
 @pytest.fixture
@@ -74,6 +90,7 @@ def make_api(sandbox: Sandbox, slept: list[float]) -> Iterator[MakeApi]:
             timeouts=timeouts,
             retry=retry,
             sleep=slept.append,
+            now=lambda: NOW,
         )
         url = shop or sandbox.shop(merchant)
         made.append(ShopifyApi(client, url, token or StaticToken(own), version, lambda: NOW))
@@ -131,7 +148,7 @@ def tiktok_road(
     request: pytest.FixtureRequest, sandbox: Sandbox, make_tiktok: MakeTikTok, shared_warehouse: str
 ) -> TikTokRoad:
     """Aurora's TikTok Shop and a warehouse that it is read into."""
-    return TikTokRoad(request.node.name, sandbox, make_tiktok, lambda: psycopg.connect(shared_warehouse))
+    return TikTokRoad(request.node.name, sandbox, lambda: psycopg.connect(shared_warehouse), make_tiktok)
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +179,24 @@ def moving_ga4(ga4_road: Ga4Road) -> Iterator[Ga4Road]:
         ga4_road.sandbox, before = sandbox, ga4_road.sandbox
         yield ga4_road
         ga4_road.sandbox = before
+
+
+@pytest.fixture(scope="module")
+def still_klaviyo(shared_warehouse: str) -> Iterator[Moving]:
+    """Aurora's Klaviyo account in a world that no test of a module moves."""
+    with moving("still", lambda: psycopg.connect(shared_warehouse)) as world:
+        yield world
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, still_klaviyo: Moving) -> Iterator[Moving]:
+    """Aurora's Klaviyo account, read by a merchant of the test's own."""
+    yield replace(still_klaviyo, road=replace(still_klaviyo.road, merchant=request.node.name))
+    still_klaviyo.road.no_faults()
+
+
+@pytest.fixture
+def onward(request: pytest.FixtureRequest, shared_warehouse: str) -> Iterator[Moving]:
+    """The Klaviyo account in a world of the test's own, whose time goes on."""
+    with moving(request.node.name, lambda: psycopg.connect(shared_warehouse)) as world:
+        yield world

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,29 +14,23 @@ from sandbox.app import create_app
 from sandbox.ga4.keyfile import new_keyfile
 from sandbox.serve import serve
 from sandbox.world import Settings as World
+from tests.channels import road
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW, Sandbox
 from tributary.channels.ga4.reports import FUNNEL_EVENTS
 from tributary.channels.ga4.settings import Settings
 from tributary.channels.ga4.streams import GA4
 from tributary.channels.vendor_quotas import SharedQuota
 from tributary.http import Budget
-from tributary.warehouse.replay import ReplayReport, replay
-from tributary.warehouse.reread import reread
-from tributary.warehouse.sync import SyncReport, sync_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import psycopg
+    from collections.abc import Iterator
 
     from tributary.channels.ga4.api import Ga4Api
     from tributary.declaration import Stream
-    from tributary.warehouse.ledger import Counts
+    from tributary.warehouse.sync import SyncReport
 
 PROPERTY = "312345678"
 REPORT = f"/v1beta/properties/{PROPERTY}:runReport"
-START = datetime(2026, 11, 13, tzinfo=UTC)
-"""A day before the sandbox's first."""
 TODAY = date(2026, 11, 20)
 STREAMS = [stream.name for stream in GA4.streams]
 KEYS = {
@@ -61,8 +55,6 @@ COUNTERS = {
     "impressions": "advertiserAdImpressions",
 }
 
-Snapshot = dict[str, dict[str, str]]
-
 
 @cache
 def trusted_key() -> str:
@@ -83,15 +75,12 @@ def keyfile(sandbox: Sandbox, **other: Any) -> str:
 
 
 @dataclass
-class Road:
-    """One merchant of the test's own, read from the sandbox by the real client into a real warehouse."""
+class Road(road.Road):
+    """The website and a merchant of the test's own."""
 
-    merchant: str
-    sandbox: Sandbox
-    connect: Callable[[], psycopg.Connection]
     slept: list[float] = field(default_factory=list)
-    start: datetime = START
     made: list[Ga4Api] = field(default_factory=list)
+    channel = GA4
 
     def api(self, **settings: Any) -> Ga4Api:
         """A client as the hook makes it, whose waits are noted instead of waited for."""
@@ -108,26 +97,8 @@ class Road:
         return made
 
     def sync(self, stream: Stream | str, api: Ga4Api | None = None, *, merchant: str = "") -> SyncReport:
-        stream = GA4.stream(stream) if isinstance(stream, str) else stream
-        merchant = merchant or self.merchant
-        return sync_stream(self.connect, api or self.api(), GA4, stream, merchant, None, self.start)
-
-    def reread(self, stream: str, start: datetime, end: datetime) -> Counts:
-        return reread(self.connect, self.api(), GA4, GA4.stream(stream), self.merchant, start, end)
-
-    def replay(self, stream: str) -> ReplayReport:
-        return replay(self.connect, self.api(), GA4, GA4.stream(stream), self.merchant, dry_run=False)
-
-    def query(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Rows of the warehouse; `%(merchant)s` is the test's own."""
-        with self.connect() as conn:
-            conn.execute("set time zone 'UTC'")
-            return conn.execute(query, {"merchant": self.merchant, **values}).fetchall()
-
-    def raw(self, stream: str, columns: str = "payload", merchant: str = "") -> dict[str, Any]:
-        """A column of a stream's rows by their ids."""
-        query = f"select record_id, {columns} from raw.ga4_{stream} where merchant_id = %(merchant)s"
-        return dict(self.query(query, merchant=merchant or self.merchant))
+        """A sync until Google's own now."""
+        return super().sync(stream, api or self.api(), now=None, merchant=merchant)
 
     def reports(self, stream: str) -> dict[date, dict[str, Any]]:
         """What each day's report says of itself."""
@@ -143,19 +114,6 @@ class Road:
         """As if everything had been built."""
         self.query("with gone as (delete from ops.changes where merchant_id = %(merchant)s returning 1) select 1")
 
-    def position(self, stream: str) -> datetime | None:
-        query = "select position from ops.checkpoints where merchant_id = %(merchant)s and stream = %(stream)s"
-        found = self.query(query, stream=stream)
-        return found[0][0] if found else None
-
-    def letters(self, stream: str) -> list[tuple[Any, ...]]:
-        """The open dead letters of a stream: id, reason, payload."""
-        return self.query(
-            "select record_id, reason, payload from ops.dead_letters"
-            " where merchant_id = %(merchant)s and stream = %(stream)s and resolved_at is null",
-            stream=stream,
-        )
-
     def errors(self) -> list[str]:
         """What the ledger says of syncs that failed."""
         return [
@@ -167,11 +125,7 @@ class Road:
 
     def fault(self, kind: str, route: str = REPORT, times: int | None = 1, skip: int = 0, **options: Any) -> None:
         """Lets the next requests go wrong."""
-        body = {"route": route, "kind": kind, "times": times, "skip": skip, "options": options}
-        self.sandbox.admin("/faults", body)
-
-    def no_faults(self) -> None:
-        self.sandbox.admin("/faults", method="DELETE")
+        self.sandbox.fault(kind, times, skip, route, **options)
 
     def now(self) -> datetime:
         """The sandbox's time."""

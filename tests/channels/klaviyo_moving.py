@@ -73,7 +73,7 @@ class Moving:
 
     def counted(self, path: str) -> Callable[[], int]:
         """Counts the requests to an address from here on."""
-        self.road.sandbox.admin("/faults", method="DELETE")
+        self.road.no_faults()
         self.road.fault("merged", path, times=None, merge={})
         return lambda: self.road.struck()[0]
 
@@ -97,5 +97,5 @@ def moving(name: str, connect: Callable[[], psycopg.Connection], first_day: date
     settings = Settings(first_day=first_day, frozen_at=NOW, klaviyo_rate=1000)
     waits = Waits()
     with serve(create_app(settings)) as url, klaviyo_clients(f"{url}/klaviyo", waits) as make:
-        road = Road(name, Sandbox(url), make, connect, START)
+        road = Road(name, Sandbox(url), connect, make, start=START)
         yield Moving(road, waits)

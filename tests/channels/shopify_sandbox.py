@@ -32,8 +32,11 @@ class Sandbox:
         assert answer.ok, answer.text
         return answer.json()
 
-    def fault(self, kind: str, times: int = 1, skip: int = 0, **options: Any) -> None:
-        body = {"route": "*/graphql.json", "kind": kind, "times": times, "skip": skip, "options": options}
+    def fault(
+        self, kind: str, times: int | None = 1, skip: int = 0, route: str = "*/graphql.json", **options: Any
+    ) -> None:
+        """Lets the next requests to an address go wrong; without `times`, all of them."""
+        body = {"route": route, "kind": kind, "times": times, "skip": skip, "options": options}
         self.admin("/faults", body)
 
     def query(self, text: str, merchant: str = "aurora") -> Any:

@@ -10,10 +10,9 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.channels.contracts import objections
 from tests.channels.ga4_road import STREAMS
 from tributary.channels.ga4.records import report_payload, row_payload
-from tributary.paths import RAW_CONTRACTS
-from tributary.quality.gate import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +43,7 @@ def land(conn: psycopg.Connection, stream: str, record_id: str, payload: bytes, 
 
 def found(conn: psycopg.Connection, stream: str) -> dict[str, str]:
     """The checks that did not pass, by their qualifiers."""
-    path = RAW_CONTRACTS / f"ga4_{stream}.yml"
-    findings = verify(conn, [path], {"schema": "raw", "merchant_id": "aurora"})
-    return {finding.check: finding.outcome for finding in findings if finding.outcome != "passed"}
+    return {check: outcome for outcome, check in objections(conn, f"ga4_{stream}")}
 
 
 @pytest.mark.parametrize("stream", STREAMS)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.channels.ga4_road import START, STREAMS
+from tests.channels.ga4_road import STREAMS
+from tests.channels.road import START
 from tests.channels.shopify_sandbox import NOW
 from tributary.channels.ga4.refusals import DAY, HOUR
 from tributary.http import QuotaSpent, RateLimited

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.channels.ga4_road import COUNTERS, KEYS, START, STREAMS, TODAY, website
+from tests.channels.ga4_road import COUNTERS, KEYS, STREAMS, TODAY, website
+from tests.channels.road import START
 from tests.channels.shopify_sandbox import NOW
 from tributary.channels.ga4.streams import DAYS, GA4, SESSIONS
 from tributary.http import BrokenResponse, PagingError

@@ -13,7 +13,7 @@ import pytest
 
 from tests.channels.klaviyo_client import KEY, klaviyo_clients
 from tests.channels.shopify_sandbox import NOW
-from tests.http.scripted_vendor import Act, FakeTime, Vendor, answer, cut, scripted_vendor
+from tests.http.scripted_vendor import Act, FakeTime, Vendor, answer, cut
 from tributary.channels.klaviyo.api import REVISION
 from tributary.channels.klaviyo.limits import RATES, REPORTS
 from tributary.channels.klaviyo.refusals import NotThere, ScopeMissing
@@ -38,19 +38,6 @@ if TYPE_CHECKING:
 
 ONCE = RetryPolicy(attempts=1)
 REPORT = "/api/campaign-values-reports"
-
-
-@pytest.fixture(scope="module")
-def vendors() -> Iterator[Vendor]:
-    with scripted_vendor() as vendor:
-        yield vendor
-
-
-@pytest.fixture
-def vendor(vendors: Vendor) -> Vendor:
-    """A vendor that nobody has asked yet."""
-    vendors.requests.clear()
-    return vendors
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
-from tests.channels.klaviyo_moving import A_DAY, moving
+from tests.channels.klaviyo_moving import A_DAY
 from tests.channels.klaviyo_road import everything
 from tests.channels.shopify_sandbox import NOW
 from tributary.channels.klaviyo import events
@@ -19,8 +18,6 @@ from tributary.http import RetryPolicy, VendorUnavailable
 from tributary.warehouse.errors import TooManyDeadLetters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.channels.klaviyo_moving import Moving
 
 PATH = "/api/events"
@@ -32,27 +29,6 @@ OF_ACCOUNT = {"Received Email", "Opened Email", "Clicked Email", "Received SMS",
     "Unsubscribed from SMS Marketing",
     "Placed Order",
 }
-
-
-@pytest.fixture(scope="module")
-def still(shared_warehouse: str) -> Iterator[Moving]:
-    """A world that no test of the module moves."""
-    with moving("still", lambda: psycopg.connect(shared_warehouse)) as world:
-        yield world
-
-
-@pytest.fixture
-def world(request: pytest.FixtureRequest, still: Moving) -> Iterator[Moving]:
-    """The same, read by a merchant of the test's own."""
-    yield replace(still, road=replace(still.road, merchant=request.node.name))
-    still.road.sandbox.admin("/faults", method="DELETE")
-
-
-@pytest.fixture
-def onward(request: pytest.FixtureRequest, shared_warehouse: str) -> Iterator[Moving]:
-    """A world of the test's own, whose time goes on."""
-    with moving(request.node.name, lambda: psycopg.connect(shared_warehouse)) as world:
-        yield world
 
 
 def settled(world: Moving) -> dict[str, dict[str, Any]]:
@@ -185,7 +161,7 @@ def test_a_sync_that_breaks_off_goes_on(skip: int, world: Moving, monkeypatch: p
     # Waiting would move the clock, and with it what there is to be read.
     with pytest.raises(VendorUnavailable):
         world.road.sync(EVENTS, world.road.make(retry=RetryPolicy(attempts=1)))
-    world.road.sandbox.admin("/faults", method="DELETE")
+    world.road.no_faults()
     world.sync("events")
     assert world.road.raw("events").keys() == settled(world).keys()
     assert world.ledger("events") == (len(settled(world)), 0, 0)

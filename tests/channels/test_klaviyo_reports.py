@@ -8,12 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 import requests
 
 from tests.channels.klaviyo_client import KEY
-from tests.channels.klaviyo_moving import A_DAY, REPORT, START, moving
+from tests.channels.klaviyo_moving import A_DAY, REPORT, START
 from tests.channels.shopify_sandbox import NOW
 from tributary.channels.klaviyo.api import REVISION
 from tributary.channels.klaviyo.report_shapes import STATISTICS
@@ -22,7 +21,7 @@ from tributary.http import BrokenResponse, QuotaSpent
 from tributary.warehouse.errors import TooManyDeadLetters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.channels.klaviyo_moving import Moving
 
@@ -33,27 +32,6 @@ FAR = datetime(2026, 7, 23, tzinfo=UTC)
 """120 days before."""
 NEW_YORK = ZoneInfo("America/New_York")
 Values = dict[str, dict[str, float]]
-
-
-@pytest.fixture(scope="module")
-def still(shared_warehouse: str) -> Iterator[Moving]:
-    """A world that no test of the module moves."""
-    with moving("still", lambda: psycopg.connect(shared_warehouse)) as world:
-        yield world
-
-
-@pytest.fixture
-def world(request: pytest.FixtureRequest, still: Moving) -> Iterator[Moving]:
-    """The same, read by a merchant of the test's own."""
-    yield replace(still, road=replace(still.road, merchant=request.node.name))
-    still.road.sandbox.admin("/faults", method="DELETE")
-
-
-@pytest.fixture
-def onward(request: pytest.FixtureRequest, shared_warehouse: str) -> Iterator[Moving]:
-    """A world of the test's own, whose time goes on."""
-    with moving(request.node.name, lambda: psycopg.connect(shared_warehouse)) as world:
-        yield world
 
 
 def truth(world: Moving, stream: str, when: str = "now") -> Values:
@@ -204,7 +182,7 @@ def test_figures_converge_and_only_what_changed_is_written(stream: str, onward: 
         assert held(onward, stream) == truth(onward, stream)
     # What was sent a week ago will not change any more.
     final = truth(onward, stream, "final")
-    old = {key for key, at in event_times(onward, stream).items() if at < NOW - A_DAY}
+    old = {key for key, at in onward.road.raw(stream, "event_at").items() if at < NOW - A_DAY}
     assert old
     assert {key: held(onward, stream)[key] for key in old} == {key: final[key] for key in old}
 
@@ -212,7 +190,7 @@ def test_figures_converge_and_only_what_changed_is_written(stream: str, onward: 
 @pytest.mark.parametrize("stream", CALLS)
 def test_what_is_restated_is_rewritten_and_what_vanished_is_gone(stream: str, onward: Moving) -> None:
     onward.sync(stream)
-    first, second = sorted(event_times(onward, stream).items(), key=lambda one: one[1])[:2]
+    first, second = sorted(onward.road.raw(stream, "event_at").items(), key=lambda one: one[1])[:2]
     before = held(onward, stream)
     message = first[0].split("/")[-2]
     asked = {"count": 3, "value": 120.5, "date": first[0].split("/")[0] if stream == "flow_values" else ""}
@@ -252,7 +230,7 @@ def test_a_backfill_reads_whole_days_and_changes_nothing(world: Moving) -> None:
 def test_the_next_page_of_a_report_is_read(world: Moving) -> None:
     nothing = {"data": {"attributes": {"results": []}}, "links": {"next": f"https://a/api{REPORT}?page_cursor=two"}}
     for stream, path in CALLS.items():
-        world.road.sandbox.admin("/faults", method="DELETE")
+        world.road.no_faults()
         used = world.truth("limits")["reports"]["daily"]["used"]
         world.road.fault("merged", path, merge=nothing)
         world.sync(stream)
@@ -397,7 +375,7 @@ def test_a_series_of_other_days_is_not_taken_for_these(world: Moving) -> None:
 
 def count_calls(world: Moving) -> tuple[Callable[[], int], Callable[[], int]]:
     """Counters of the calls for campaigns and for flows, from here on."""
-    world.road.sandbox.admin("/faults", method="DELETE")
+    world.road.no_faults()
     for path in (CAMPAIGN_CALL, FLOW_CALL):
         world.road.fault("merged", path, times=None, merge={})
     return lambda: world.road.struck()[0], lambda: world.road.struck()[1]
@@ -406,12 +384,6 @@ def count_calls(world: Moving) -> tuple[Callable[[], int], Callable[[], int]]:
 def exhaust(world: Moving, *, retry_after: bool) -> None:
     """Nothing is left of the day's reports."""
     world.road.sandbox.admin("/klaviyo/limits/reports/exhaust", {"window": "daily", "retry_after": retry_after})
-
-
-def event_times(world: Moving, stream: str) -> dict[str, datetime]:
-    return dict(
-        world.road.query(f"select record_id, event_at from raw.klaviyo_{stream} where merchant_id = %(merchant)s")
-    )
 
 
 def _local(text: str) -> date:

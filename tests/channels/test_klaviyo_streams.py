@@ -14,7 +14,8 @@ from sandbox.app import create_app
 from sandbox.serve import serve
 from sandbox.world import Settings
 from tests.channels.klaviyo_client import KEY, klaviyo_clients
-from tests.channels.klaviyo_road import START, Road, Snapshot
+from tests.channels.klaviyo_road import Road
+from tests.channels.road import START
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW, Sandbox
 from tributary.channels.klaviyo import campaigns, flows, profiles
 from tributary.channels.klaviyo.refusals import ScopeMissing
@@ -54,7 +55,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def road(request: pytest.FixtureRequest, sandbox: Sandbox, slept: list[float], shared_warehouse: str) -> Iterator[Road]:
     with klaviyo_clients(f"{sandbox.url}/klaviyo", slept) as make:
-        yield Road(request.node.name, sandbox, make, lambda: psycopg.connect(shared_warehouse))
+        yield Road(request.node.name, sandbox, lambda: psycopg.connect(shared_warehouse), make)
 
 
 @pytest.fixture(autouse=True)
@@ -62,17 +63,6 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiles, "PAGE_SIZE", A_PAGE)
     monkeypatch.setattr(campaigns, "PAGE_SIZE", 2)
     monkeypatch.setattr(flows, "PAGE_SIZE", 1)
-
-
-_UNTOUCHED: dict[tuple[str, str], Snapshot] = {}
-
-
-def untouched(road: Road) -> Snapshot:
-    """What a sync of profiles leaves in which nothing goes wrong; the account stands still."""
-    key = road.sandbox.url, road.query("select current_database()")[0][0]
-    if key not in _UNTOUCHED:
-        _UNTOUCHED[key] = road.undisturbed(PROFILES)
-    return _UNTOUCHED[key]
 
 
 def own(payload: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +94,7 @@ def test_campaigns_are_of_every_channel_and_the_archived_too(road: Road) -> None
     attributes = [payload["campaign"]["attributes"] for payload in raw.values()]
     assert {one["archived"] for one in attributes} == {True, False}
     assert {"Draft", "Sent"} <= {one["status"] for one in attributes}
-    times = dict(road.query("select record_id, event_at from raw.klaviyo_campaigns where merchant_id = %(merchant)s"))
+    times = road.raw("campaigns", "event_at")
     for key, payload in raw.items():
         one = payload["campaign"]["attributes"]
         happened = one["send_time"] or one["scheduled_at"] or one["created_at"]
@@ -216,7 +206,7 @@ def test_a_passing_fault_leaves_no_trace(name: str, road: Road) -> None:
     road.fault(kind, PATH, times=times, skip=1, **options)
     road.sync(PROFILES)
     assert road.struck() == [times]
-    assert road.snapshot(PROFILES) == untouched(road)
+    assert road.snapshot(PROFILES) == road.untouched(PROFILES)
 
 
 LASTING: dict[str, tuple[str, dict[str, Any], type[Exception], str]] = {
@@ -249,9 +239,9 @@ def test_a_lasting_fault_leaves_raw_as_it_was_and_is_told(name: str, road: Road)
     # What has not changed since before the window came whole; of the window itself nothing is kept.
     assert road.raw("profiles") == {}
     assert road.snapshot(PROFILES)["checkpoints"] == {"profiles": "2026-11-13 00:00:00+00"}
-    road.sandbox.admin("/faults", method="DELETE")
+    road.no_faults()
     road.sync(PROFILES)
-    assert road.snapshot(PROFILES) == untouched(road)
+    assert road.snapshot(PROFILES) == road.untouched(PROFILES)
 
 
 @pytest.mark.parametrize("minutes", [10, -10])
@@ -261,7 +251,7 @@ def test_a_clock_that_is_wrong_loses_nothing(minutes: int, road: Road, caplog: p
     assert abs(api.now() - NOW) <= timedelta(seconds=1)
     road.sync(PROFILES, api)
     assert [1 for record in caplog.records if "clock shows" in record.getMessage()] == [1]
-    assert road.snapshot(PROFILES) == untouched(road)
+    assert road.snapshot(PROFILES) == road.untouched(PROFILES)
 
 
 POISON: dict[str, tuple[str, dict[str, Any], str, str | None]] = {
@@ -284,7 +274,7 @@ POISON: dict[str, tuple[str, dict[str, Any], str, str | None]] = {
 def test_an_unacceptable_item_is_a_dead_letter_until_it_comes_right(name: str, road: Road) -> None:
     kind, options, reason, told_id = POISON[name]
     [first, *_] = profiles.changed_profiles(road.make(), START, NOW)
-    expected = untouched(road)
+    expected = road.untouched(PROFILES)
     target = first.records[0 if kind == "substituted" else 3].record_id
     road.fault(kind, PATH, skip=1, **options)
     report = road.sync(LENIENT)
@@ -328,7 +318,7 @@ def test_a_profile_without_an_e_mail_lands(road: Road) -> None:
     road.fault("merged", PATH, merge={"data": {"*": {"attributes": {"email": None}}}}, times=None)
     road.sync(PROFILES)
     assert {payload["attributes"]["email"] for payload in road.raw("profiles").values()} == {None}
-    assert len(road.raw("profiles")) == len(untouched(road)["raw"])
+    assert len(road.raw("profiles")) == len(road.untouched(PROFILES)["raw"])
 
 
 def test_a_missing_scope_is_named_and_other_streams_go_on(road: Road) -> None:
@@ -365,4 +355,4 @@ def test_a_key_revoked_in_mid_sync_leaves_raw_as_it_was(road: Road) -> None:
         road.sandbox.admin("/klaviyo/key", {})
     assert road.raw("profiles") == {}
     road.sync(PROFILES)
-    assert road.snapshot(PROFILES) == untouched(road)
+    assert road.snapshot(PROFILES) == road.untouched(PROFILES)

@@ -283,7 +283,7 @@ def test_a_file_that_is_gone_is_made_anew(
 
 
 def file_fault(sandbox: Sandbox, kind: str, times: int = 1, **options: Any) -> None:
-    sandbox.admin("/faults", {"route": FILES, "kind": kind, "times": times, "options": options})
+    sandbox.fault(kind, times, route=FILES, **options)
 
 
 @pytest.mark.parametrize("kind", ["cut", "http_5xx", "http_429"])

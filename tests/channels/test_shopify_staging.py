@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests.channels.contracts import objections
 from tests.channels.shopify_sandbox import NOW, SCOPES
 from tests.channels.staging import staged
 from tests.conftest import new_database
@@ -15,8 +16,6 @@ from tributary.channels.shopify.api import ShopifyApi
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.channels.shopify.token import StaticToken
 from tributary.http import Budget, HttpClient, Redactor
-from tributary.paths import RAW_CONTRACTS
-from tributary.quality.gate import verify
 from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:
@@ -107,13 +106,6 @@ def test_products_and_variants(conn: psycopg.Connection) -> None:
         assert row["unit_cost"] is None if cost is None else str(row["unit_cost"]) == cost["amount"]
         assert row["unit_cost_currency"] == (cost and "USD")
     assert {row["unit_cost"] is None for row in variants} == {True, False}
-
-
-def objections(conn: psycopg.Connection, dataset: str) -> list[tuple[str, str]]:
-    path = RAW_CONTRACTS / f"{dataset}.yml"
-    findings = verify(conn, [path], {"schema": "raw", "merchant_id": "aurora"})
-    assert findings
-    return [(finding.outcome, finding.check) for finding in findings if finding.outcome != "passed"]
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.channels.road import differing
 from tests.channels.shopify_sandbox import NOW
-from tests.channels.tiktok_road import Road, differing, everything
+from tests.channels.tiktok_road import Road, everything
 from tests.channels.tiktok_sandbox import fault
 from tributary.channels.tiktok_shop import aftersales
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP

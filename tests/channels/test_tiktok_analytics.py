@@ -38,12 +38,12 @@ def road(tiktok_road: Road) -> Road:
 def moving(road: Road) -> Iterator[Road]:
     """The same with a sandbox of the test's own: its clock is moved on, and its videos are deleted."""
     with serve(create_app(Settings(first_day=FIRST_DAY, frozen_at=NOW))) as url:
-        yield replace(road, sandbox=Sandbox(url), make_tiktok=lambda **more: road.make_tiktok(url=url, **more))
+        yield replace(road, sandbox=Sandbox(url), make=lambda **more: road.make(url=url, **more))
 
 
 def requests_counted(road: Road, route: str) -> Any:
     """Counts the requests to a route from here on."""
-    road.sandbox.admin("/faults", method="DELETE")
+    road.no_faults()
     fault(road.sandbox, "merged", route, times=None, merge={})
     return lambda: road.struck()[0]
 
@@ -141,7 +141,7 @@ def test_one_request_a_video_and_none_without_videos(road: Road) -> None:
     asked = requests_counted(road, DETAIL)
     road.sync("video_details")
     assert asked() == len({key.split("/")[0] for key in counters(road)})
-    road.sandbox.admin("/faults", method="DELETE")
+    road.no_faults()
     nothing = {"data": {"videos": None, "total_count": 0, "next_page_token": None}}
     fault(road.sandbox, "merged", LIST, times=None, merge=nothing)
     other = replace(road, merchant=f"{road.merchant}, without")

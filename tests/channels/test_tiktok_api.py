@@ -16,7 +16,7 @@ from tiktok_shop_api.signing import Signer
 
 from tests.channels.shopify_sandbox import NOW
 from tests.channels.tiktok_sandbox import ACCESS_TOKEN, APP, ORDERS, SHOP_ID, SHOPS
-from tests.http.scripted_vendor import Act, Vendor, answer, cut, scripted_vendor
+from tests.http.scripted_vendor import Act, Vendor, answer, cut
 from tributary.channels.tiktok_shop.api import budgets
 from tributary.channels.tiktok_shop.refusals import TOKEN_EXPIRED
 from tributary.http import (
@@ -32,8 +32,6 @@ from tributary.http import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.channels.shopify_sandbox import Sandbox
     from tests.channels.tiktok_sandbox import MakeTikTok
     from tributary.channels.tiktok_shop.api import TikTokShopApi
@@ -43,19 +41,6 @@ REQUEST_ID = "20261120120000ABCDEF"
 ONCE = RetryPolicy(attempts=1)
 STATEMENTS = "/finance/202309/statements"
 ANYTHING = msgspec.json.Decoder()
-
-
-@pytest.fixture(scope="module")
-def vendors() -> Iterator[Vendor]:
-    with scripted_vendor() as vendor:
-        yield vendor
-
-
-@pytest.fixture
-def vendor(vendors: Vendor) -> Vendor:
-    """A vendor that nobody has asked yet."""
-    vendors.requests.clear()
-    return vendors
 
 
 def says(data: Any = None, code: int = 0, message: str = "Success", status: int = 200, **headers: str) -> Act:

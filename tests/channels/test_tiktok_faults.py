@@ -16,8 +16,9 @@ import requests
 from sandbox.app import create_app
 from sandbox.serve import serve
 from sandbox.world import Settings
+from tests.channels.road import START, differing
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW, Sandbox
-from tests.channels.tiktok_road import START, Road, Snapshot, differing, everything
+from tests.channels.tiktok_road import Road, everything
 from tests.channels.tiktok_sandbox import ACCESS_TOKEN, APP, REFRESH_TOKEN, fault
 from tests.channels.tiktok_sandbox import ORDERS as SEARCH
 from tributary.channels.tiktok_shop import orders
@@ -46,17 +47,6 @@ ROWS, CURSOR = "data.orders", {"cursor": "data.next_page_token"}
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orders, "PAGE_SIZE", A_PAGE)
-
-
-_UNTOUCHED: dict[tuple[str, str], Snapshot] = {}
-
-
-def untouched(road: Road) -> Snapshot:
-    """What a sync leaves in which nothing goes wrong. The shop stands still, so one reading does for all tests."""
-    key = road.sandbox.url, road.query("select current_database()")[0][0]
-    if key not in _UNTOUCHED:
-        _UNTOUCHED[key] = road.undisturbed(ORDERS)
-    return _UNTOUCHED[key]
 
 
 def pages(road: Road) -> list[list[dict[str, Any]]]:
@@ -103,7 +93,7 @@ def test_a_passing_fault_leaves_no_trace(name: str, tiktok_road: Road) -> None:
     fault(tiktok_road.sandbox, kind, SEARCH, times=times, skip=1, **options)
     tiktok_road.sync(ORDERS)
     assert tiktok_road.struck() == [times]
-    assert differing(tiktok_road.snapshot(ORDERS), untouched(tiktok_road)) == {}
+    assert differing(tiktok_road.snapshot(ORDERS), tiktok_road.untouched(ORDERS)) == {}
 
 
 LASTING: dict[str, tuple[str, dict[str, Any], type[Exception], str]] = {
@@ -129,7 +119,7 @@ def test_a_lasting_fault_keeps_what_was_committed_and_the_next_run_goes_on(name:
     road, first = tiktok_road, pages(tiktok_road)
     fault(road.sandbox, kind, SEARCH, times=None, skip=len(first) + 1, **options)
     with pytest.raises(error, match=words) as caught:
-        road.sync(ORDERS, road.make_tiktok(retry=RetryPolicy(attempts=2)))
+        road.sync(ORDERS, road.make(retry=RetryPolicy(attempts=2)))
     message = str(caught.value)
     assert SEARCH in message
     assert "request id" in message
@@ -138,9 +128,9 @@ def test_a_lasting_fault_keeps_what_was_committed_and_the_next_run_goes_on(name:
     assert failure == f"{error.__name__}: {message}"
     assert road.position("orders") == START + SLICE
     assert set(road.raw("orders")) == {order["id"] for page in first for order in page}
-    road.sandbox.admin("/faults", method="DELETE")
+    road.no_faults()
     road.sync(ORDERS)
-    assert differing(road.snapshot(ORDERS), untouched(road)) == {}
+    assert differing(road.snapshot(ORDERS), road.untouched(ORDERS)) == {}
 
 
 class Renewing:
@@ -178,10 +168,10 @@ def test_a_token_that_expires_in_mid_sync_is_renewed_once(own_sandbox: Sandbox, 
     road = replace(tiktok_road, sandbox=own_sandbox)
     token = Renewing(own_sandbox)
     fault(own_sandbox, "meanwhile", SEARCH, skip=2, path="/tiktok/authorisation/expire")
-    road.sync(ORDERS, road.make_tiktok(url=own_sandbox.url, token=token))
+    road.sync(ORDERS, road.make(url=own_sandbox.url, token=token))
     assert token.renewals == 1
     # The other sandbox has the same shop.
-    assert differing(road.snapshot(ORDERS), untouched(tiktok_road)) == {}
+    assert differing(road.snapshot(ORDERS), tiktok_road.untouched(ORDERS)) == {}
 
 
 @pytest.mark.parametrize("minutes", [10, -10])
@@ -189,12 +179,12 @@ def test_a_clock_off_by_ten_minutes_loses_nothing_and_is_told(
     minutes: int, tiktok_road: Road, caplog: pytest.LogCaptureFixture
 ) -> None:
     ours = NOW + timedelta(minutes=minutes)
-    api = tiktok_road.make_tiktok(now=lambda: ours)
+    api = tiktok_road.make(now=lambda: ours)
     assert abs(api.now() - NOW) <= timedelta(seconds=1)
     tiktok_road.sync(ORDERS, api, now=NOW)
     [warning] = [record.getMessage() for record in caplog.records if "clock shows" in record.getMessage()]
     assert re.search(r"(5[89]\d|60\d) s apart", warning)
-    assert differing(tiktok_road.snapshot(ORDERS), untouched(tiktok_road)) == {}
+    assert differing(tiktok_road.snapshot(ORDERS), tiktok_road.untouched(ORDERS)) == {}
 
 
 NEXT = {"UNPAID": "pay", "AWAITING_SHIPMENT": "cancel", "IN_TRANSIT": "deliver", "DELIVERED": "complete"}
@@ -203,9 +193,9 @@ NEXT = {"UNPAID": "pay", "AWAITING_SHIPMENT": "cancel", "IN_TRANSIT": "deliver",
 
 def test_pages_that_shift_while_they_are_read_lose_nothing(own_sandbox: Sandbox, tiktok_road: Road) -> None:
     def make(**more: Any) -> Any:
-        return tiktok_road.make_tiktok(**{"url": own_sandbox.url, **more})
+        return tiktok_road.make(**{"url": own_sandbox.url, **more})
 
-    road = replace(tiktok_road, sandbox=own_sandbox, make_tiktok=make)
+    road = replace(tiktok_road, sandbox=own_sandbox, make=make)
     first, second, *_ = pages(road)
     # Before the third page is read, orders leave the first two: what stood behind them moves over the edge.
     leaving = [order for order in (*first[2:], *second) if order["status"] in NEXT]
@@ -268,7 +258,7 @@ def test_an_unacceptable_record_is_a_dead_letter_until_it_comes_right(name: str,
     assert reason in told
     assert record_id == (told_id and told_id.format(order))
     assert b'"line_items"' in payload
-    expected = untouched(road)
+    expected = road.untouched(ORDERS)
     differences = differing(road.snapshot(ORDERS), expected)
     assert differences.pop("dead letters")
     assert differences == {"raw": {order}, "changes": {order}}

@@ -11,8 +11,9 @@ import pytest
 from sandbox.app import create_app
 from sandbox.serve import serve
 from sandbox.world import Settings
+from tests.channels.road import differing
 from tests.channels.shopify_sandbox import NOW, Sandbox
-from tests.channels.tiktok_road import Road, differing, everything
+from tests.channels.tiktok_road import Road, everything
 from tests.channels.tiktok_sandbox import fault
 from tributary.channels.tiktok_shop import finance
 from tributary.channels.tiktok_shop.streams import STATEMENT_TRANSACTIONS, STATEMENTS
@@ -92,7 +93,7 @@ def test_a_payment_that_arrives_is_noticed_although_no_time_says_so(road: Road) 
     fault(road.sandbox, "merged", LIST, times=None, merge={"data": {"statements": {"*": unpaid}}})
     road.sync("statements")
     assert {one["payment_status"] for one in road.raw("statements").values()} == {"PROCESSING"}
-    road.sandbox.admin("/faults", method="DELETE")
+    road.no_faults()
     road.sync("statements")
     assert road.raw("statements")[last["id"]] == last
     assert road.raw("statements") == told_statements(road.sandbox)
@@ -107,10 +108,10 @@ def test_a_statement_that_becomes_visible_late_is_found(stream: str, road: Road)
     fault(road.sandbox, "merged", LIST, times=None, merge=empty)
     now = last + timedelta(hours=20)
     narrow = replace(road, start=last - timedelta(hours=1))
-    narrow.sync(stream, road.make_tiktok(), now=now)
+    narrow.sync(stream, road.make(), now=now)
     assert road.raw(stream) == {}
-    road.sandbox.admin("/faults", method="DELETE")
-    narrow.sync(stream, road.make_tiktok(), now=now + timedelta(days=1))
+    road.no_faults()
+    narrow.sync(stream, road.make(), now=now + timedelta(days=1))
     assert {key.split("/")[0] for key in road.raw(stream)} == {rows[-1]["id"]}
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.channels.road import START, differing
 from tests.channels.shopify_sandbox import NOW
-from tests.channels.tiktok_road import START, Road, differing, everything
+from tests.channels.tiktok_road import Road, everything
 from tests.channels.tiktok_sandbox import ORDERS as SEARCH
 from tests.channels.tiktok_sandbox import fault
 from tributary.channels.tiktok_shop import orders

@@ -68,22 +68,23 @@ class Token:
         return False
 
 
-def client(slept: list[float] | None = None) -> HttpClient:
+def client(slept: list[float] | None = None, now: datetime = NOW) -> HttpClient:
     return HttpClient(
         redact=Redactor([CLIENT_SECRET, REFRESH_TOKEN, ACCESS_TOKEN]),
         budgets={"videos": Budget(rate=1e9, capacity=1e9)},
         explain=explain,
         sleep=[].append if slept is None else slept.append,
+        now=lambda: now,
     )
 
 
 def api(sandbox: Sandbox, token: Any = None, now: datetime = NOW, slept: list[float] | None = None) -> TikTokOrganicApi:
-    return TikTokOrganicApi(client(slept), sandbox.url, BUSINESS_ID, token or Token(), lambda: now)
+    return TikTokOrganicApi(client(slept, now), sandbox.url, BUSINESS_ID, token or Token(), lambda: now)
 
 
 def fault(sandbox: Sandbox, kind: str, times: int = 1, route: str = LIST, skip: int = 1, **options: Any) -> None:
     """What befalls the next reading; its first request only asks for the time."""
-    sandbox.admin("/faults", {"route": route, "kind": kind, "times": times, "skip": skip, "options": options})
+    sandbox.fault(kind, times, skip, route, **options)
 
 
 def coded(code: int, message: str = "no") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sandbox.app import create_app
 from sandbox.serve import serve
 from sandbox.world import Settings
+from tests.channels.contracts import objections
 from tests.channels.shopify_sandbox import NOW, Sandbox
 from tests.conftest import new_database
 from tributary.channels.answer import Answer
@@ -24,8 +25,6 @@ from tributary.channels.tiktok_shop.reading import paged, window
 from tributary.channels.tiktok_shop.shapes import moment
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
 from tributary.http import BrokenResponse
-from tributary.paths import RAW_CONTRACTS
-from tributary.quality.gate import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +157,7 @@ def test_the_catalogue_is_read_whole_first_and_then_what_changed(tiktok_road: Ro
     assert api_version == "202502"
     assert road.sync("products").counts.records_read == 0
     known = sorted(road.raw("products"))
-    pages = list(TIKTOK_SHOP.stream("products").by_id(road.make_tiktok(), [*known[:2], "9"]))
+    pages = list(TIKTOK_SHOP.stream("products").by_id(road.make(), [*known[:2], "9"]))
     assert sorted(record.record_id for page in pages for record in page.records) == known[:2]
     assert [key for page in pages for key in page.gone] == ["9"]
     counts = road.reread("products", datetime(2020, 1, 1, tzinfo=UTC), NOW)
@@ -189,17 +188,10 @@ def conn(tiktok_road: Road, synced: str) -> Iterator[psycopg.Connection]:
         conn.rollback()
 
 
-def objections(conn: psycopg.Connection, stream: str) -> list[tuple[str, str]]:
-    path = RAW_CONTRACTS / f"tiktok_shop_{stream}.yml"
-    findings = verify(conn, [path], {"schema": "raw", "merchant_id": "aurora"})
-    assert findings
-    return [(finding.outcome, finding.check) for finding in findings if finding.outcome != "passed"]
-
-
 @pytest.mark.parametrize("stream", STREAMS)
 def test_what_the_shop_sends_passes_its_contract(conn: psycopg.Connection, stream: str) -> None:
     assert conn.execute(f"select count(*) > 3 from raw.tiktok_shop_{stream}".encode()).fetchone() == (True,)
-    assert objections(conn, stream) == []
+    assert objections(conn, f"tiktok_shop_{stream}") == []
 
 
 @pytest.mark.parametrize(
@@ -236,9 +228,9 @@ def test_what_the_shop_sends_passes_its_contract(conn: psycopg.Connection, strea
 )  # fmt: skip
 def test_what_a_contract_is_for(conn: psycopg.Connection, stream: str, outcome: str, check: str, damage: str) -> None:
     conn.execute(f"update raw.tiktok_shop_{stream} set payload = {damage}".encode())
-    assert (outcome, check) in objections(conn, stream)
+    assert (outcome, check) in objections(conn, f"tiktok_shop_{stream}")
 
 
 def test_a_day_that_lies_ahead_is_noticed(conn: psycopg.Connection) -> None:
     conn.execute("update raw.tiktok_shop_shop_performance set event_at = now() + interval '2 days'")
-    assert objections(conn, "shop_performance") == [("failed", "No day of the shop lies ahead")]
+    assert objections(conn, "tiktok_shop_shop_performance") == [("failed", "No day of the shop lies ahead")]

@@ -24,4 +24,4 @@ def fault(
     sandbox: Sandbox, kind: str, route: str = "/*/20????/*", times: int | None = 1, skip: int = 0, **options: Any
 ) -> None:
     """Lets the next requests to the API go wrong."""
-    sandbox.admin("/faults", {"route": route, "kind": kind, "times": times, "skip": skip, "options": options})
+    sandbox.fault(kind, times, skip, route, **options)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -16,6 +16,7 @@ import psycopg
 import requests
 from cryptography.fernet import Fernet
 
+from tests.http.serving import serving
 from tributary.channels.vendor_tokens import StoredTokens, TokenPair
 from tributary.http import AuthError, Redactor
 
@@ -81,6 +82,11 @@ def open_vendor() -> Iterator[Vendor]:
     vendor = Vendor()
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            # A client that is killed is no news.
+            with suppress(ConnectionError):
+                super().handle()
+
         def do_GET(self) -> None:
             (token,) = parse_qs(urlsplit(self.path).query)["refresh_token"]
             status, answer = vendor.refresh(token)
@@ -90,22 +96,11 @@ def open_vendor() -> Iterator[Vendor]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            """Keeps quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a killed client is no news
-    vendor.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield vendor
-    finally:
-        vendor.held.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as vendor.url:
+        try:
+            yield vendor
+        finally:
+            vendor.held.set()
 
 
 @dataclass(frozen=True)

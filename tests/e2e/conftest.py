@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE = 600
+AGO = timedelta(days=3)
+"""How far behind this machine's clock the vendors' stand: when they move on, no day of theirs lies ahead of ours."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class Road:
         states = {}
         for dag_id, run_id in runs.items():
             states |= self._states(dag_id, run_id)
-        for caused in sorted({caused for run in runs.items() for caused in self._caused_by(*run)}):
+        # A run that failed may have announced nothing.
+        announced = [run for run in runs.items() if states[run[0]] == "success"]
+        for caused in sorted({caused for run in announced for caused in self._caused_by(*run)}):
             states |= self._states(*caused)
         return states
 
@@ -100,15 +104,16 @@ def _until(look: Any, what: str) -> Any:
 
 @pytest.fixture(scope="package")
 def road() -> Iterator[Road]:
-    """Everything has come in and been published once; the vendor's clock stands still, so that figures can agree."""
+    """Everything has come in and been published once; the vendors' clocks stand still, so that figures can agree."""
     installation = Installation(ROOT / ".local-e2e")
     if installation.local.exists():
         down(installation)
         shutil.rmtree(installation.local)
     try:
-        env = up(installation, Progress())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SANDBOX_NOW", (datetime.now(UTC) - AGO).isoformat())
+            env = up(installation, Progress())
         running = Road(env, AirflowApi(env))
-        running.sandbox("POST", "clock", {"freeze": True})
         for dag_id in running.airflow.dags():
             running.airflow.unpause(dag_id)
         first = running.follow_all(*(f"ingest_{channel.name}" for channel in CHANNELS))

@@ -216,15 +216,8 @@ def test_late_and_early_events_are_there_once_and_nothing_else_is_missing(road: 
         shown = {event["id"]: event for event in road.sandbox("GET", "klaviyo/events")}
         assert all(datetime.fromisoformat(shown[event]["datetime"]) >= datetime.fromisoformat(now) - FOUR_DAYS
                    for event in missing)  # fmt: skip
-    assert road.sql("select count(*) from raw.klaviyo_events where record_id = %s", later.ahead) == [(1,)]
-    assert ("klaviyo_events", later.ahead) not in later.before
+    for event in (later.late, later.ahead):
+        assert road.sql("select count(*) from raw.klaviyo_events where record_id = %s", event) == [(1,)]
+        assert ("klaviyo_events", event) not in later.before
     positions = road.sql("select max(position) <= %s from ops.checkpoints where channel = 'klaviyo'", now)
     assert positions == [(True,)]
-
-
-def test_the_late_event_comes_with_the_second_pass(road: Road, later: Later) -> None:
-    road.sandbox("POST", "clock", {"advance_seconds": 5 * 86400})
-    road.sandbox("DELETE", "klaviyo/limits")
-    assert road.run("ingest_klaviyo")["ingest_klaviyo"] == "success"
-    assert road.sql("select count(*) from raw.klaviyo_events where record_id = %s", later.late) == [(1,)]
-    assert road.sql("select count(*) - count(distinct record_id) from raw.klaviyo_events") == [(0,)]

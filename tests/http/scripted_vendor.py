@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
+from tests.http.serving import serving
 from tributary.http import HttpClient
 
 MakeClient = Callable[..., HttpClient]
@@ -83,21 +84,11 @@ def scripted_vendor() -> Iterator[Vendor]:
 
         do_GET = do_POST  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            """Keeps quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    stage.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield stage
-    finally:
-        stage.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as stage.url:
+        try:
+            yield stage
+        finally:
+            stage.released.set()
 
 
 class FakeTime:

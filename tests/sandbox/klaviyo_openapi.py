@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft4Validator
 
 from sandbox.klaviyo.published import ENDPOINTS, EXCERPT, document, resolved
+from tests.sandbox.openapi import without_prose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PROSE = {"description", "example", "examples", "summary", "tags"}
 
 
 @cache
@@ -66,15 +65,6 @@ def _merged(one: Any, other: Any) -> Any:
     return {**one, **other, **{key: _merged(one[key], other[key]) for key in one.keys() & other.keys()}}
 
 
-def _without_prose(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_without_prose(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    # A field may have one of these names; then what stands there is a schema.
-    return {key: _without_prose(value) for key, value in node.items() if key not in PROSE or isinstance(value, dict)}
-
-
 def _references(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         yield from (value for key, value in node.items() if key == "$ref" and isinstance(value, str))
@@ -91,13 +81,13 @@ def refresh(original: Path) -> None:
     paths: dict[str, Any] = {}
     for endpoint in ENDPOINTS:
         operation = whole["paths"][endpoint.path][endpoint.method.lower()]
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _without_prose(operation)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = without_prose(operation)
     components: dict[str, Any] = {}
     wanted = list(_references(paths))
     while wanted:
         _, _, kind, name = wanted.pop().split("/")
         if name not in components.setdefault(kind, {}):
-            components[kind][name] = _without_prose(whole["components"][kind][name])
+            components[kind][name] = without_prose(whole["components"][kind][name])
             wanted += _references(components[kind][name])
     info = {"title": whole["info"]["title"], "version": whole["info"]["version"]}
     excerpt = {"openapi": whole["openapi"], "info": info, "paths": paths, "components": components}

@@ -16,9 +16,9 @@ from typing import Any
 from jsonschema import Draft4Validator
 
 from sandbox.tiktok_shop import routes
+from tests.sandbox.openapi import without_prose
 
 EXCERPT = Path(routes.__file__).with_name("openapi.json.gz")
-PROSE = {"description", "example", "summary", "tags"}
 
 
 @cache
@@ -46,15 +46,6 @@ def _closed(node: Any) -> Any:
     return {**closed, "additionalProperties": False} if isinstance(node.get("properties"), dict) else closed
 
 
-def _without_prose(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_without_prose(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    # A field may have one of these names; then what stands there is a schema.
-    return {key: _without_prose(value) for key, value in node.items() if key not in PROSE or isinstance(value, dict)}
-
-
 def refresh(folder: Path) -> None:
     """Write the committed copy; the same input gives the same bytes."""
     paths = {
@@ -66,7 +57,7 @@ def refresh(folder: Path) -> None:
     excerpt: dict[str, Any] = {}
     for path, method in wanted:
         if method in paths.get(path, ()):
-            excerpt.setdefault(path, {})[method] = _without_prose(paths[path][method])
+            excerpt.setdefault(path, {})[method] = without_prose(paths[path][method])
     EXCERPT.write_bytes(gzip.compress(json.dumps(excerpt, separators=(",", ":")).encode(), 9, mtime=0))
 
 

@@ -34,10 +34,6 @@ class GA4:
             Route(BASE + "/{property}:{method}", self.report, methods=["POST"]),
         ]
 
-    def answers(self, path: str) -> bool:
-        """Whether Google would answer this path."""
-        return path.startswith(BASE + "/") or path == TOKEN
-
     async def token(self, request: Request) -> Response:
         form = await request.body()
         try:

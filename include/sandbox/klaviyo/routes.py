@@ -88,9 +88,6 @@ class Klaviyo:
             for slash in ("", "/")
         ]
 
-    def answers(self, path: str) -> bool:
-        return path.startswith(PREFIX + "/")
-
     def now(self) -> Now:
         shop = self._world.shop(AURORA.domain)
         assert shop is not None

@@ -59,10 +59,6 @@ class TikTokShop:
             Route("/{module}/{version:int}/{rest:path}", self.api, methods=METHODS),
         ]
 
-    def answers(self, path: str) -> bool:
-        """Whether the path is one of the API's."""
-        return any(template.fullmatch(path) for template, _ in self._endpoints)
-
     async def exchange(self, request: Request) -> Response:
         return self._envelope(lambda: self.access.exchange(request.query_params))
 

@@ -34,21 +34,7 @@ fields as (
         send_channel text
     ) on true
     inner join lateral jsonb_to_record(unpacked."row" -> 'statistics') as statistics (
-        -- numeric, because the vendor writes whole numbers as 7.0
-        recipients numeric,
-        delivered numeric,
-        opens numeric,
-        opens_unique numeric,
-        clicks numeric,
-        clicks_unique numeric,
-        conversions numeric,
-        conversion_uniques numeric,
-        conversion_value numeric,
-        unsubscribes numeric,
-        unsubscribe_uniques numeric,
-        bounced numeric,
-        failed numeric,
-        spam_complaints numeric
+        {{ klaviyo_statistics() }}
     ) on true
 
 ),
@@ -64,20 +50,7 @@ final as (
         fields.campaign_message_id as message_id,
         {{ without_contacts('fields.campaign_message_name') }} as message_name,
 
-        fields.recipients::bigint as recipients,
-        fields.delivered::bigint as delivered,
-        fields.opens::bigint as opens,
-        fields.opens_unique::bigint as unique_opens,
-        fields.clicks::bigint as clicks,
-        fields.clicks_unique::bigint as unique_clicks,
-        fields.conversions::bigint as conversions,
-        fields.conversion_uniques::bigint as unique_conversions,
-        fields.conversion_value as claimed_value,
-        fields.unsubscribes::bigint as unsubscribes,
-        fields.unsubscribe_uniques::bigint as unique_unsubscribes,
-        fields.bounced::bigint as bounces,
-        fields.failed::bigint as failures,
-        fields.spam_complaints::bigint as spam_complaints,
+        {{ klaviyo_figures('fields') }},
         fields.conversion_metric_id,
         fields.currency,
         fields.time_zone,

@@ -9,15 +9,15 @@ import msgspec
 
 from tributary.channels.klaviyo.report_shapes import CONVERSION_DAY
 from tributary.channels.klaviyo.reports import context, dates, figures, members
-from tributary.channels.klaviyo.whole_days import Days, standing, touched
-from tributary.channels.records import Kind, Rows, noon
-from tributary.declaration import Page, Slice
+from tributary.channels.klaviyo.whole_days import Days, slices_at_noon, standing
+from tributary.channels.records import Kind, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from tributary.channels.klaviyo.api import KlaviyoApi
+    from tributary.declaration import Page, Slice
 
 PATH = "/api/metric-aggregates"
 BUDGET = "aggregates"
@@ -67,9 +67,7 @@ happened = changed
 
 def history(api: KlaviyoApi, start: datetime, end: datetime) -> Iterator[Slice]:
     """Whole days, today included."""
-    if start < end:
-        for part in touched(start, end, api.account().time_zone).parts(MOST_DAYS):
-            yield Slice(noon(part.first), noon(part.after), changed)
+    return slices_at_noon(api, start, end, MOST_DAYS, changed)
 
 
 def by_id(api: KlaviyoApi, ids: Sequence[str]) -> Iterator[Page]:

@@ -10,9 +10,9 @@ import msgspec
 
 from tributary.channels.klaviyo.report_shapes import FLOW_VALUES, STATISTICS
 from tributary.channels.klaviyo.reports import BUDGET, context, dates, figures, members, report
-from tributary.channels.klaviyo.whole_days import standing, touched
+from tributary.channels.klaviyo.whole_days import slices_at_noon, standing
 from tributary.channels.payloads import neutralised, slices
-from tributary.channels.records import Kind, Rows, noon
+from tributary.channels.records import Kind, Rows
 from tributary.declaration import Page, Reject, Slice
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ happened = changed
 
 def history(api: KlaviyoApi, start: datetime, end: datetime) -> Iterator[Slice]:
     """Whole days, today included, as many at a time as one call gives."""
-    if start < end:
-        for part in touched(start, end, api.account().time_zone).parts(MOST_DAYS):
-            yield Slice(noon(part.first), noon(part.after), changed)
+    return slices_at_noon(api, start, end, MOST_DAYS, changed)
 
 
 def by_id(api: KlaviyoApi, ids: Sequence[str]) -> Iterator[Page]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tributary.channels.klaviyo.reading import all_of, any_id, window
-from tributary.channels.klaviyo.records import Dated, Id, and_gone, item_id
+from tributary.channels.klaviyo.records import Dated, Item, and_gone, item_id
 from tributary.channels.records import Kind, chunks
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tributary.channels.klaviyo.api import KlaviyoApi
-    from tributary.declaration import Page, Record
+    from tributary.declaration import Page
 
 BUDGET = "flows"
 PAGE_SIZE = 50
@@ -28,18 +28,7 @@ class _Attributes(Dated, gc=False):
     trigger_type: str | None = None
 
 
-class Flow(msgspec.Struct, gc=False):
-    """A flow."""
-
-    id: Id
-    attributes: _Attributes
-
-    def record(self, payload: bytes) -> Record:
-        """The flow as a record."""
-        return self.attributes.record(self.id, payload)
-
-
-FLOWS = Kind(msgspec.json.Decoder(Flow), item_id)
+FLOWS = Kind(msgspec.json.Decoder(Item[_Attributes]), item_id)
 
 
 def changed_flows(api: KlaviyoApi, start: datetime, end: datetime) -> Iterator[Page]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tributary.channels.klaviyo.records import Dated, Id, and_gone, item_id, only, that_happened
+from tributary.channels.klaviyo.records import Dated, Item, and_gone, item_id, only, that_happened
 from tributary.channels.records import Kind
 from tributary.declaration import Slice
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tributary.channels.klaviyo.api import KlaviyoApi
-    from tributary.declaration import Page, Record
+    from tributary.declaration import Page
 
 BUDGET = "metrics"
 
@@ -24,18 +24,7 @@ class _Attributes(Dated, gc=False):
     name: str | None = None
 
 
-class Metric(msgspec.Struct, gc=False):
-    """A metric."""
-
-    id: Id
-    attributes: _Attributes
-
-    def record(self, payload: bytes) -> Record:
-        """The metric as a record."""
-        return self.attributes.record(self.id, payload)
-
-
-METRICS = Kind(msgspec.json.Decoder(Metric), item_id)
+METRICS = Kind(msgspec.json.Decoder(Item[_Attributes]), item_id)
 
 
 def all_metrics(api: KlaviyoApi, start: datetime, end: datetime) -> Iterator[Page]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tributary.channels.klaviyo.reading import all_of, any_id, window
-from tributary.channels.klaviyo.records import Dated, Id, and_gone, item_id
+from tributary.channels.klaviyo.records import Dated, Item, and_gone, item_id
 from tributary.channels.records import Kind, chunks
 
 if TYPE_CHECKING:
@@ -15,28 +15,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tributary.channels.klaviyo.api import KlaviyoApi
-    from tributary.declaration import Page, Record
+    from tributary.declaration import Page
 
 BUDGET = "profiles"
 PAGE_SIZE = 100
 
 
 class _Attributes(Dated, gc=False):
+    # Without one there is no key of a person either.
     email: str | None = None
 
 
-class Profile(msgspec.Struct, gc=False):
-    """A person, who may have no e-mail: then there is no key either."""
-
-    id: Id
-    attributes: _Attributes
-
-    def record(self, payload: bytes) -> Record:
-        """The profile as a record."""
-        return self.attributes.record(self.id, payload)
-
-
-PROFILES = Kind(msgspec.json.Decoder(Profile), item_id)
+PROFILES = Kind(msgspec.json.Decoder(Item[_Attributes]), item_id)
 
 
 def changed_profiles(api: KlaviyoApi, start: datetime, end: datetime) -> Iterator[Page]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -44,16 +44,30 @@ class Dated(msgspec.Struct, gc=False):
         )
 
 
-class _Item(msgspec.Struct):
+Attributes = TypeVar("Attributes", bound=Dated)
+
+
+class Item(msgspec.Struct, Generic[Attributes], gc=False):
+    """An item of one of Klaviyo's lists, with the attributes of its kind."""
+
+    id: Id
+    attributes: Attributes
+
+    def record(self, payload: bytes) -> Record:
+        """The item as a record."""
+        return self.attributes.record(self.id, payload)
+
+
+class _Identified(msgspec.Struct):
     id: str
 
 
-_ITEM = msgspec.json.Decoder(_Item)
+_IDENTIFIED = msgspec.json.Decoder(_Identified)
 
 
 def item_id(payload: bytes) -> str:
     """The id of a JSON:API item, whatever else is wrong with it."""
-    return _ITEM.decode(payload).id
+    return _IDENTIFIED.decode(payload).id
 
 
 def instant(name: str, text: str) -> datetime:

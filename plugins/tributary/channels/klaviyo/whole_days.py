@@ -7,10 +7,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from tributary.channels.records import noon
+from tributary.declaration import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
+
+    from tributary.channels.klaviyo.api import KlaviyoApi
+    from tributary.declaration import Reader
 
 ONE_DAY = timedelta(days=1)
 _A_MOMENT = timedelta(microseconds=1)
@@ -58,6 +62,13 @@ def standing(start: datetime, end: datetime) -> Days:
 def midnight(of: date, zone: ZoneInfo) -> datetime:
     """When the account's day begins."""
     return datetime.combine(of, time(), zone).astimezone(UTC)
+
+
+def slices_at_noon(api: KlaviyoApi, start: datetime, end: datetime, most: int, read: Reader) -> Iterator[Slice]:
+    """Whole days that stand at noon UTC, today included, as many at a time as one call gives."""
+    if start < end:
+        for part in touched(start, end, api.account().time_zone).parts(most):
+            yield Slice(noon(part.first), noon(part.after), read)
 
 
 def _first_noon(moment: datetime) -> datetime:
