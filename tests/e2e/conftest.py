@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from tests.e2e.independent_tiktok import TikTokShop
-from tributary.channels import CHANNELS
 from tributary.local.airflow_api import DONE, AirflowApi
+from tributary.local.demo import start_ingests
 from tributary.local.environment import Installation
 from tributary.local.lifecycle import down, up
 from tributary.local.progress import Progress
@@ -41,11 +41,11 @@ class Road:
 
     def follow(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, str]:
         """Trigger a DAG by hand, and wait for what its assets cause too."""
-        return self._follow({dag_id: self.airflow.trigger(dag_id, conf)})
+        return self.watch({dag_id: self.airflow.trigger(dag_id, conf)})
 
     def follow_all(self, *dag_ids: str) -> dict[str, str]:
         """Trigger several DAGs side by side, and wait for what they cause together."""
-        return self._follow({dag_id: self.airflow.trigger(dag_id) for dag_id in dag_ids})
+        return self.watch({dag_id: self.airflow.trigger(dag_id) for dag_id in dag_ids})
 
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, str]:
         """Trigger a DAG by hand; returns the state of its tasks, and of the run."""
@@ -68,7 +68,8 @@ class Road:
         app = (self.env["TIKTOK_SHOP_AURORA_APP_KEY"], self.env["TIKTOK_SHOP_AURORA_APP_SECRET"])
         return TikTokShop(self.env["SANDBOX_URL"], *app, token, self.env["TIKTOK_SHOP_AURORA_SHOP_ID"], lambda: now)
 
-    def _follow(self, runs: dict[str, str]) -> dict[str, str]:
+    def watch(self, runs: dict[str, str]) -> dict[str, str]:
+        """Wait for these runs, and for what they cause; returns the states of all."""
         states = {}
         for dag_id, run_id in runs.items():
             states |= self._states(dag_id, run_id)
@@ -114,9 +115,7 @@ def road() -> Iterator[Road]:
             patch.setenv("SANDBOX_NOW", (datetime.now(UTC) - AGO).isoformat())
             env = up(installation, Progress())
         running = Road(env, AirflowApi(env))
-        for dag_id in running.airflow.dags():
-            running.airflow.unpause(dag_id)
-        first = running.follow_all(*(f"ingest_{channel.name}" for channel in CHANNELS))
+        first = running.watch(start_ingests(running.airflow))
         assert set(first.values()) <= {"success", "skipped"}, first
         yield running
     finally:

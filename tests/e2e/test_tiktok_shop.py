@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from tests.e2e.independent import new_days
 from tests.e2e.independent_tiktok import add_days
+from tests.e2e.leaks import leaks, planted, slack
 from tests.e2e.test_road import published, second_opinion
 
 if TYPE_CHECKING:
@@ -123,44 +121,5 @@ def test_no_secret_is_anywhere_but_encrypted(road: Road) -> None:
     assert "authorise the app again" in message
     assert len(re.findall("did not sync", message)) == 1, "nine streams, one reason"
 
-    secrets = planted(road)
-    assert secrets.search(road.env["TIKTOK_SHOP_AURORA_APP_SECRET"])
-    seen = {f"logs {path}": path.read_text(errors="replace") for path in logs(road)}
-    seen["Slack"] = "\n".join(slack(road))
-    for name in ("WAREHOUSE_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
-        seen |= rows(road.env[name].replace("postgresql+psycopg2", "postgresql"))
-    assert len(seen) > 60
-    assert {place: secrets.findall(text)[:3] for place, text in seen.items() if secrets.search(text)} == {}
-
-
-def slack(road: Road) -> list[str]:
-    return [message["text"] for message in road.sandbox("GET", "slack/messages")]
-
-
-def planted(road: Road) -> re.Pattern[str]:
-    """Every secret that a vendor takes or gives, tokens that were rotated away included."""
-    configured = {value for name, value in road.env.items() if re.search(r"^(SHOPIFY|TIKTOK).*(SECRET|TOKEN)$", name)}
-    issued = [r"TTP_(?:access|refresh)_\w+?_\d+", r"(?:act|rft)\.sandbox_organic_\w+"]
-    return re.compile("|".join([*map(re.escape, configured), *issued]))
-
-
-def logs(road: Road) -> list[Path]:
-    folder = Path(road.env["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]).parent
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def rows(url: str) -> dict[str, str]:
-    """Every row of every table of a database, as text."""
-    found = {}
-    with psycopg.connect(url) as conn:
-        tables = conn.execute(
-            """
-            select schemaname, tablename from pg_tables
-            where schemaname not in ('pg_catalog', 'information_schema') and has_schema_privilege(schemaname, 'usage')
-            """
-        ).fetchall()
-        for schema, table in tables:
-            query = sql.SQL("select coalesce(string_agg(t::text, e'\\n'), '') from {} as t")
-            row = conn.execute(query.format(sql.Identifier(schema, table))).fetchone()
-            found[f"{schema}.{table}"] = row[0] if row else ""
-    return found
+    assert planted(road).search(road.env["TIKTOK_SHOP_AURORA_APP_SECRET"])
+    assert leaks(road) == {}
