@@ -81,6 +81,7 @@ def make_api(sandbox: Sandbox, slept: list[float]) -> Iterator[MakeApi]:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         client: HttpClient | None = None,
+        now: datetime = NOW,
     ) -> ShopifyApi:
         own = f"shpat_sandbox_{merchant}"
         client = client or HttpClient(
@@ -90,10 +91,10 @@ def make_api(sandbox: Sandbox, slept: list[float]) -> Iterator[MakeApi]:
             timeouts=timeouts,
             retry=retry,
             sleep=slept.append,
-            now=lambda: NOW,
+            now=lambda: now,
         )
         url = shop or sandbox.shop(merchant)
-        made.append(ShopifyApi(client, url, token or StaticToken(own), version, lambda: NOW))
+        made.append(ShopifyApi(client, url, token or StaticToken(own), version, lambda: now))
         if token is None:
             # Known, so that the first request is the one that a test is about.
             made[-1].scopes = SCOPES
