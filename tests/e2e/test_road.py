@@ -156,7 +156,6 @@ def test_a_figure_that_no_rebuild_would_show_is_found(road: Road) -> None:
 
 def test_dead_letters_are_replayed_by_hand_and_published(road: Road) -> None:
     (order, day), *_ = orders_of(road, "nordlicht", 20)
-    road.cycle()
     road.sql(
         """
         with lost as (

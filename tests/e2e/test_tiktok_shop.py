@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from tests.e2e.independent import new_days
 from tests.e2e.independent_tiktok import add_days
-from tests.e2e.leaks import leaks, planted, slack
 from tests.e2e.test_road import published, second_opinion
 
 if TYPE_CHECKING:
@@ -109,17 +107,3 @@ def test_a_day_later_one_token_is_renewed_for_all_streams_and_videos_equal_the_r
     # Saves were read once for the day before: there is a total, and no difference yet.
     saved = road.sql("select distinct saves is null from marts.fct_tiktok_videos where saves_total is not null")
     assert saved == [(True,)]
-
-
-def test_no_secret_is_anywhere_but_encrypted(road: Road) -> None:
-    road.sandbox("POST", "tiktok/authorisation/revoke")
-    road.sandbox("POST", "tiktok/authorisation/expire")
-    assert road.run("ingest_tiktok_shop")["ingest_tiktok_shop"] == "failed"
-    road.sandbox("POST", "tiktok/authorisation/restore")
-    (message,) = [text for text in slack(road) if "ingest_tiktok_shop" in text]
-    assert "aurora" in message
-    assert "authorise the app again" in message
-    assert len(re.findall("did not sync", message)) == 1, "nine streams, one reason"
-
-    assert planted(road).search(road.env["TIKTOK_SHOP_AURORA_APP_SECRET"])
-    assert leaks(road) == {}

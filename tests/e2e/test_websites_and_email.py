@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -227,13 +228,19 @@ def test_late_and_early_events_are_there_once_and_nothing_else_is_missing(road: 
     assert road.sql(behind, now) == [(True,)]
 
 
-def test_a_revoked_key_is_told_in_words_and_no_secret_is_anywhere(road: Road, later: Later) -> None:
+def test_revoked_access_is_told_once_in_words_and_no_secret_is_anywhere_but_encrypted(road: Road, later: Later) -> None:
     road.sandbox("DELETE", "slack/messages")
+    road.sandbox("POST", "tiktok/authorisation/revoke")
+    road.sandbox("POST", "tiktok/authorisation/expire")
     road.sandbox("POST", "klaviyo/key", {"revoked": True})
-    assert road.run("ingest_klaviyo")["ingest_klaviyo"] == "failed"
+    states = road.follow_all("ingest_klaviyo", "ingest_tiktok_shop")
+    assert {states["ingest_klaviyo"], states["ingest_tiktok_shop"]} == {"failed"}
+    road.sandbox("POST", "tiktok/authorisation/restore")
     road.sandbox("POST", "klaviyo/key", {})
-    (message,) = slack(road)
-    assert "aurora" in message
-    assert "private key" in message
-    assert planted(road).search(road.env["KLAVIYO_AURORA_API_KEY"])
+    first, second = sorted(slack(road))
+    for message, remedy in ((first, "private key"), (second, "authorise the app again")):
+        assert "aurora" in message
+        assert remedy in message
+        assert len(re.findall("did not sync", message)) == 1, "many streams, one reason"
+    assert planted(road).search(road.env["TIKTOK_SHOP_AURORA_APP_SECRET"])
     assert leaks(road) == {}

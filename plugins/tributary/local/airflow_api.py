@@ -118,8 +118,15 @@ class AirflowApi:
         cause. So what counts is which run was the first to start after the announcement.
         """
         parameters = {"source_dag_id": dag_id, "source_run_id": run_id}
+        try:
+            events = self.call("GET", "assets/events", params=parameters)["asset_events"]
+        except requests.HTTPError as error:
+            # Airflow cannot show an event as long as a run that it caused waits to be started.
+            if error.response.status_code == requests.codes.internal_server_error:
+                return None
+            raise
         runs = set()
-        for event in self.call("GET", "assets/events", params=parameters)["asset_events"]:
+        for event in events:
             for consumer in self.call("GET", f"assets/{event['asset_id']}")["scheduled_dags"]:
                 since = {"start_date_gte": event["timestamp"], "order_by": "start_date", "limit": 1}
                 started = self.call("GET", f"dags/{consumer['dag_id']}/dagRuns", params=since)["dag_runs"]
