@@ -11,6 +11,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
+from tributary.channels.connections import address, required
 from tributary.channels.ga4.diagnosis import diagnose
 from tributary.channels.ga4.settings import API_HOST, TRANSPORTS, Settings
 from tributary.channels.vendor_quotas import SharedQuota
@@ -74,9 +75,11 @@ class Ga4Hook(BaseHook):
         connection = self.get_connection(self.ga4_conn_id)
         extra = connection.extra_dejson
         settings = Settings(
-            keyfile=self._field("password", connection.password, "the service account's key file (JSON)"),
+            keyfile=required(
+                self.ga4_conn_id, "password", connection.password, "the service account's key file (JSON)"
+            ),
             property_id=self._property_id(extra),
-            host=_address(str(extra.get("api_host") or "").strip() or API_HOST),
+            host=address(str(extra.get("api_host") or "").strip() or API_HOST),
             transport=self._transport(extra),
             timeouts=timeouts,
             retry=retry,
@@ -89,7 +92,7 @@ class Ga4Hook(BaseHook):
             raise ValueError(f"The password of connection {self.ga4_conn_id!r} {error}") from None
 
     def _property_id(self, extra: dict[str, Any]) -> str:
-        text = self._field("extra field property_id", extra.get("property_id"), "the property's number")
+        text = required(self.ga4_conn_id, "extra field property_id", extra.get("property_id"), "the property's number")
         if not re.fullmatch(r"[0-9]+", text):
             raise ValueError(
                 f"Connection {self.ga4_conn_id!r}: the extra field property_id is {text!r}; put in the property's "
@@ -106,16 +109,5 @@ class Ga4Hook(BaseHook):
             )
         return text
 
-    def _field(self, name: str, value: object, meaning: str) -> str:
-        text = str(value or "").strip()
-        if not text:
-            raise ValueError(f"Connection {self.ga4_conn_id!r} has no {name}; put in {meaning}.")
-        return text
-
     def _warehouse(self) -> psycopg.Connection:
         return cast("psycopg.Connection", PostgresHook(postgres_conn_id=self.warehouse_conn_id).get_conn())
-
-
-def _address(host: str) -> str:
-    host = host.rstrip("/")
-    return host if "://" in host else f"https://{host}"

@@ -10,6 +10,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
+from tributary.channels.connections import address, required
 from tributary.channels.klaviyo.api import HOST, KlaviyoApi
 from tributary.channels.klaviyo.diagnosis import diagnose
 from tributary.channels.klaviyo.limits import REPORT_WINDOWS, REPORTS, Limits
@@ -70,11 +71,8 @@ class KlaviyoHook(BaseHook):
     def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> KlaviyoApi:
         connection = self.get_connection(self.klaviyo_conn_id)
         extra = connection.extra_dejson
-        key = (connection.password or "").strip()
-        if not key:
-            raise ValueError(
-                f"Connection {self.klaviyo_conn_id!r} has no password; put in a private key of the account (pk_...)."
-            )
+        meaning = "a private key of the account (pk_...)"
+        key = required(self.klaviyo_conn_id, "password", connection.password, meaning)
         mask_secret(key)
         quota = SharedQuota(
             connect=self._warehouse,
@@ -91,8 +89,7 @@ class KlaviyoHook(BaseHook):
             timeouts=timeouts,
             retry=retry,
         )
-        host = str(extra.get("api_host") or HOST).strip().rstrip("/")
-        host = host if "://" in host else f"https://{host}"
+        host = address(str(extra.get("api_host") or "").strip() or HOST)
         return KlaviyoApi(client, limits, host, key, str(extra.get("conversion_metric_id") or "").strip() or None)
 
     def _warehouse(self) -> psycopg.Connection:

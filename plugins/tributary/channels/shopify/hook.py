@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
+from tributary.channels.connections import address, required
 from tributary.channels.shopify.api import API_VERSION, ShopifyApi, budgets
 from tributary.channels.shopify.diagnosis import diagnose
 from tributary.channels.shopify.refusals import STATUS_REMEDIES
@@ -70,12 +71,8 @@ class ShopifyHook(BaseHook):
         )
 
     def _base_url(self, connection: Connection) -> str:
-        host = (connection.host or "").strip().rstrip("/")
-        if not host:
-            raise ValueError(
-                f"Connection {self.shopify_conn_id!r} has no host; put in the shop's domain, as my-shop.myshopify.com."
-            )
-        return host if "://" in host else f"https://{host}"
+        meaning = "the shop's domain, as my-shop.myshopify.com"
+        return address(required(self.shopify_conn_id, "host", connection.host, meaning))
 
     def _token(self, connection: Connection, client: HttpClient, base_url: str) -> TokenSource:
         if connection.password:

@@ -10,6 +10,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.crypto import get_fernet
 from airflow.sdk.log import mask_secret
 
+from tributary.channels.connections import address, required
 from tributary.channels.tiktok_organic.api import API_HOST, TikTokOrganicApi, budgets
 from tributary.channels.tiktok_organic.diagnosis import diagnose
 from tributary.channels.tiktok_organic.refusals import explain
@@ -71,16 +72,20 @@ class TikTokOrganicHook(BaseHook):
     def _api(self, timeouts: Timeouts, retry: RetryPolicy, is_trial: bool = False) -> TikTokOrganicApi:
         connection = self.get_connection(self.tiktok_organic_conn_id)
         extra = connection.extra_dejson
-        client_id = self._field("login", connection.login, "the app's client id")
-        client_secret = self._field("password", connection.password, "the app's secret")
-        refresh_token = self._field(
-            "extra field refresh_token", extra.get("refresh_token"), "the account's refresh token"
+        client_id = required(self.tiktok_organic_conn_id, "login", connection.login, "the app's client id")
+        client_secret = required(self.tiktok_organic_conn_id, "password", connection.password, "the app's secret")
+        refresh_token = required(
+            self.tiktok_organic_conn_id,
+            "extra field refresh_token",
+            extra.get("refresh_token"),
+            "the account's refresh token",
         )
-        business_id = self._field("extra field business_id", extra.get("business_id"), "the account's open_id")
+        business_id = required(
+            self.tiktok_organic_conn_id, "extra field business_id", extra.get("business_id"), "the account's open_id"
+        )
         for secret in (client_secret, refresh_token):
             mask_secret(secret)
-        host = str(extra.get("api_host") or API_HOST).strip().rstrip("/")
-        host = host if "://" in host else f"https://{host}"
+        host = address(str(extra.get("api_host") or "").strip() or API_HOST)
         client = HttpClient(
             redact=Redactor([client_secret, refresh_token]),
             budgets=budgets(),
@@ -100,12 +105,6 @@ class TikTokOrganicHook(BaseHook):
             is_trial=is_trial,
         )
         return TikTokOrganicApi(client, host, business_id, tokens)
-
-    def _field(self, name: str, value: object, meaning: str) -> str:
-        text = str(value or "").strip()
-        if not text:
-            raise ValueError(f"Connection {self.tiktok_organic_conn_id!r} has no {name}; put in {meaning}.")
-        return text
 
     def _warehouse(self) -> psycopg.Connection:
         return cast("psycopg.Connection", PostgresHook(postgres_conn_id=self.warehouse_conn_id).get_conn())

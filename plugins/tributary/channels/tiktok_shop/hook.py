@@ -11,6 +11,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.crypto import get_fernet
 from airflow.sdk.log import mask_secret
 
+from tributary.channels.connections import address
 from tributary.channels.tiktok_shop.api import HOST, OFFICIAL_RETRY, App, TikTokShopApi, budgets
 from tributary.channels.tiktok_shop.diagnosis import diagnose
 from tributary.channels.tiktok_shop.refusals import explain
@@ -162,5 +163,4 @@ class _Fields:
 
     def host(self, name: str, default: str) -> str:
         """The address in an extra field, which may leave the scheme out."""
-        host = (self.text(name) or default).rstrip("/")
-        return host if "://" in host else f"https://{host}"
+        return address(self.text(name) or default)
