@@ -78,12 +78,18 @@ def test_loading_twice_restores_the_file_and_leaves_the_rest(
     assert result.returncode == 0, result.stderr
     loaded = json.loads(result.stdout.splitlines()[-1])
     assert loaded["connections"].keys() == {
+        "fx",
         "ga4_aurora",
+        "google_ads_aurora",
+        "google_ads_nordlicht",
         "klaviyo_aurora",
+        "meta_ads_aurora",
+        "meta_ads_nordlicht",
         "mine",
         "shopify_aurora",
         "shopify_nordlicht",
         "slack",
+        "tiktok_ads_aurora",
         "tiktok_organic_aurora",
         "tiktok_shop_aurora",
         "warehouse",
@@ -94,7 +100,17 @@ def test_loading_twice_restores_the_file_and_leaves_the_rest(
     ]
     assert loaded["connections"]["slack"][4] == env["SLACK_TOKEN"]
     assert json.loads(loaded["connections"]["slack"][6]) == {"base_url": env["SLACK_BASE_URL"]}
-    assert loaded["pools"] == {"ga4": 2, "klaviyo": 2, "shopify": 4, "tiktok_organic": 1, "tiktok_shop": 2}
+    assert loaded["pools"] == {
+        "fx": 1,
+        "ga4": 2,
+        "google_ads": 2,
+        "klaviyo": 2,
+        "meta_ads": 2,
+        "shopify": 4,
+        "tiktok_ads": 2,
+        "tiktok_organic": 1,
+        "tiktok_shop": 2,
+    }
     assert loaded["variables"] == {"v": "1"}
 
 
@@ -114,7 +130,7 @@ def test_a_misspelt_field_is_refused() -> None:
 
 def test_no_secret_is_written_in_the_file(installation: Installation) -> None:
     referring = read_settings(SETTINGS, dict.fromkeys(prepare(installation), "from the environment"))
-    passwords = {entry["conn_password"] for entry in referring["connections"]}
+    passwords = {entry["conn_password"] for entry in referring["connections"] if entry["conn_id"] != "fx"}
     assert passwords == {"from the environment"}
 
 

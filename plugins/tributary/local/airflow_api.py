@@ -111,30 +111,6 @@ class AirflowApi:
                 log or folder,
             )
 
-    def runs_caused_by(self, dag_id: str, run_id: str) -> list[tuple[str, str]] | None:
-        """The runs that take up what this run announced, as (dag_id, run_id); None when one is yet to be started.
-
-        Announcements that come while another one waits share its run, and Airflow then names the first alone as its
-        cause. So what counts is which run was the first to start after the announcement.
-        """
-        parameters = {"source_dag_id": dag_id, "source_run_id": run_id}
-        try:
-            events = self.call("GET", "assets/events", params=parameters)["asset_events"]
-        except requests.HTTPError as error:
-            # Airflow cannot show an event as long as a run that it caused waits to be started.
-            if error.response.status_code == requests.codes.internal_server_error:
-                return None
-            raise
-        runs = set()
-        for event in events:
-            for consumer in self.call("GET", f"assets/{event['asset_id']}")["scheduled_dags"]:
-                since = {"start_date_gte": event["timestamp"], "order_by": "start_date", "limit": 1}
-                started = self.call("GET", f"dags/{consumer['dag_id']}/dagRuns", params=since)["dag_runs"]
-                if not started:
-                    return None
-                runs.add((consumer["dag_id"], started[0]["dag_run_id"]))
-        return sorted(runs)
-
 
 def last_error(log: Path) -> str:
     """The last error in a task's log, in one line."""

@@ -19,28 +19,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tributary.local.environment import Installation
-    from tributary.local.progress import Progress, Step
+    from tributary.local.progress import Progress
 
 INGESTS = {f"ingest_{channel.name}": channel.name for channel in CHANNELS}
+TRANSFORM = "transform"
 
 
 def demo(installation: Installation, progress: Progress) -> str:
     """Start everything, bring the first figures through the whole road, and say where to look."""
     env = up(installation, progress)
     api = AirflowApi(env)
-    runs = start_ingests(api)
-    for dag_id, run_id in runs.items():
+    for dag_id, run_id in start_ingests(api).items():
         with progress.step(f"Ingest of {INGESTS[dag_id]}") as step:
             api.wait_for_run(dag_id, run_id, step.say, installation)
     with progress.step("Build, gate and publish") as step:
-        for dag_id, caused in wait_for_caused(api, runs, step):
-            api.wait_for_run(dag_id, caused, step.say, installation)
+        api.wait_for_run(TRANSFORM, transform(api), step.say, installation)
     return f"{figures(env)}\n\n{where(installation, env)}\nReady after {progress.seconds:.0f} s."
 
 
 def start_ingests(api: AirflowApi) -> dict[str, str]:
-    """Unpause every DAG and return a run of each ingest: the one that its schedule starts, or one of our own."""
-    paused = [dag_id for dag_id, dag in api.dags().items() if dag["is_paused"]]
+    """Unpause every DAG but `transform`; return a run of each ingest: the one that its schedule starts, or our own.
+
+    A `transform` that is paused takes no news, so that the first one builds once, when all channels came in.
+    """
+    paused = [dag_id for dag_id, dag in api.dags().items() if dag["is_paused"] and dag_id != TRANSFORM]
     for dag_id in paused:
         api.unpause(dag_id)
     runs: dict[str, str] = {}
@@ -55,21 +57,10 @@ def start_ingests(api: AirflowApi) -> dict[str, str]:
     return {dag_id: runs[dag_id] for dag_id in INGESTS}
 
 
-def wait_for_caused(api: AirflowApi, runs: Mapping[str, str], step: Step) -> list[tuple[str, str]]:
-    """The runs that the ingests caused, as soon as the scheduler has started them."""
-    until = time.monotonic() + 900
-    found: set[tuple[str, str]] = set()
-    for dag_id, run_id in runs.items():
-        while (caused := api.runs_caused_by(dag_id, run_id)) is None:
-            if time.monotonic() > until:
-                raise ProblemError(
-                    "The ingest brought news, but no transform was started.",
-                    "Look whether `transform` is paused in Airflow, or stuck in an earlier run.",
-                )
-            step.say("waiting for its turn")
-            time.sleep(0.5)
-        found.update(caused)
-    return sorted(found)
+def transform(api: AirflowApi) -> str:
+    """Let `transform` run from now on, and start it."""
+    api.unpause(TRANSFORM)
+    return api.trigger(TRANSFORM)
 
 
 def figures(env: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ from tributary.paths import ROOT
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-PORTS = {"airflow": 8080, "sandbox": 8090, "postgres": 5433}
+PORTS = {"airflow": 8080, "sandbox": 8090, "sandbox_grpc": 8091, "postgres": 5433}
 USERS = {"admin": "admin", "engineer": "op", "analyst": "user", "manager": "user", "viewer": "viewer"}
 WAREHOUSE_USER = "tributary_pipeline"
 WAREHOUSE_DATABASE = "tributary"
@@ -189,6 +189,8 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "KLAVIYO_AURORA_API_HOST": f"{sandbox}/klaviyo",
         "KLAVIYO_AURORA_API_KEY": "pk_sandbox_aurora_0123456789abcdef",
         "KLAVIYO_AURORA_CONVERSION_METRIC_ID": "",
+        **advertising(sandbox, f"http://{LOOPBACK}:{ports['sandbox_grpc']}"),
+        "FX_RATES_SOURCE": "include/sandbox/fx_rates.csv",
         "SLACK_BASE_URL": f"{sandbox}/slack/api/",
         "SLACK_TOKEN": "xoxb-sandbox",
         "AIRFLOW_HOME": str(installation.airflow_home),
@@ -233,6 +235,46 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "DO_NOT_TRACK": "1",
         "SODA_CORE_TELEMETRY_ENABLED": "false",
     }
+
+
+def advertising(sandbox: str, sandbox_grpc: str) -> dict[str, str]:
+    """The sandbox's advertising accounts."""
+    platforms: dict[str, dict[str, str]] = {
+        "META_ADS_AURORA": {
+            "API_HOST": sandbox,
+            "ACCESS_TOKEN": "EAA_sandbox_aurora_0123456789abcdef",
+            "APP_SECRET": "meta_secret_aurora",
+            "ACCOUNT_IDS": "101000000000001, 101000000000002",
+        },
+        "META_ADS_NORDLICHT": {
+            "API_HOST": sandbox,
+            "ACCESS_TOKEN": "EAA_sandbox_nordlicht_0123456789abcdef",
+            "APP_SECRET": "meta_secret_nordlicht",
+            "ACCOUNT_IDS": "202000000000001",
+        },
+        **{
+            f"GOOGLE_ADS_{merchant.upper()}": {
+                "API_HOST": sandbox_grpc,
+                "TOKEN_URI": f"{sandbox}/google_ads/token",
+                "CLIENT_ID": f"sandbox-{merchant}.apps.googleusercontent.example",
+                "CLIENT_SECRET": f"GOCSPX-sandbox-{merchant}-0123456789",
+                "REFRESH_TOKEN": f"1//sandbox-{merchant}-refresh",
+                "DEVELOPER_TOKEN": "sandbox-developer-token-0123",
+                "CUSTOMER_IDS": customer,
+                "LOGIN_CUSTOMER_ID": manager,
+            }
+            for merchant, customer, manager in (
+                ("aurora", "111-000-0001", "111-000-0009"),
+                ("nordlicht", "222-000-0001", ""),
+            )
+        },
+        "TIKTOK_ADS_AURORA": {
+            "API_HOST": sandbox,
+            "ACCESS_TOKEN": "tta_sandbox_aurora_0123456789abcdef",
+            "ADVERTISER_IDS": "7110000000000000001",
+        },
+    }
+    return {f"{account}_{name}": value for account, values in platforms.items() for name, value in values.items()}
 
 
 def new_private_key() -> str:

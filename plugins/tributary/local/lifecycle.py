@@ -96,6 +96,8 @@ def running_servers(installation: Installation) -> set[str]:
     """The names in PORTS whose process runs."""
     names = {"api-server": "airflow"}
     alive = {names.get(name, name) for name in processes.leaders(installation)} & set(PORTS)
+    if "sandbox" in alive and "sandbox_grpc" in installation.state()["ports"]:
+        alive.add("sandbox_grpc")
     if not external_postgres() and installation.state() and installation.server().pid:
         alive.add("postgres")
     return alive

@@ -92,6 +92,7 @@ def start(installation: Installation, group: str, env: Mapping[str, str]) -> Non
         "TRIBUTARY_LOCAL": str(installation.local),
         "SANDBOX_STATE": str(installation.local / "sandbox"),
         "SANDBOX_PORT": env["SANDBOX_URL"].rpartition(":")[2],
+        "SANDBOX_GRPC_PORT": str(installation.state()["ports"]["sandbox_grpc"]),
         # Without this, a process that sets its title wipes the environment which we recognise it by.
         "SPT_NOENV": "1",
     }
