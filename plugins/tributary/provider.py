@@ -25,21 +25,15 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
                 "conn-fields": {
-                    "client_id": {
-                        "label": "Client id",
-                        "schema": {"type": ["string", "null"]},
-                        "description": "For a Dev Dashboard app, instead of an access token.",
-                    },
-                    "client_secret": {
-                        "label": "Client secret",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                        "description": "The same app's; exchanged for a token that lives 24 hours.",
-                    },
-                    "api_version": {
-                        "label": "API version",
-                        "schema": {"type": ["string", "null"], "pattern": "^\\d{4}-(01|04|07|10)$"},
-                        "description": "Optional: another version of the Admin API, such as 2027-01.",
-                    },
+                    "client_id": _text("Client id", "For a Dev Dashboard app, instead of an access token."),
+                    "client_secret": _secret(
+                        "Client secret", "The same app's; exchanged for a token that lives 24 hours."
+                    ),
+                    "api_version": _text(
+                        "API version",
+                        "Optional: another version of the Admin API, such as 2027-01.",
+                        pattern="^\\d{4}-(01|04|07|10)$",
+                    ),
                 },
             },
             {
@@ -52,37 +46,28 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"login": "as Partner Center shows it"},
                 },
                 "conn-fields": {
-                    "refresh_token": {
-                        "label": "Refresh token",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                        "description": "What the seller's authorisation of the app brought; those that follow it are "
-                        "kept in the warehouse. After a new authorisation, put in the new one.",
-                    },
-                    "access_token": {
-                        "label": "Access token",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                        "description": "Only to try a shop without a refresh token: it lasts a week.",
-                    },
-                    "shop_id": {
-                        "label": "Shop id",
-                        "schema": {"type": ["string", "null"], "pattern": "^\\d+$"},
-                        "description": "Only where the authorisation covers several shops; Test lists them.",
-                    },
-                    "requests_per_second": {
-                        "label": "Requests a second",
-                        "schema": {"type": ["string", "null"], "pattern": "^\\d*\\.?\\d+$"},
-                        "description": "How fast analytics are asked for, such as 0.5; 1 if empty.",
-                    },
-                    "api_host": {
-                        "label": "API host",
-                        "schema": {"type": ["string", "null"]},
-                        "description": "Optional: another host than https://open-api.tiktokglobalshop.com.",
-                    },
-                    "auth_host": {
-                        "label": "Authorisation host",
-                        "schema": {"type": ["string", "null"]},
-                        "description": "Optional: another host than https://auth.tiktok-shops.com.",
-                    },
+                    "refresh_token": _secret(
+                        "Refresh token",
+                        "What the seller's authorisation of the app brought; those that follow it are kept in the "
+                        "warehouse. After a new authorisation, put in the new one.",
+                    ),
+                    "access_token": _secret(
+                        "Access token", "Only to try a shop without a refresh token: it lasts a week."
+                    ),
+                    "shop_id": _text(
+                        "Shop id",
+                        "Only where the authorisation covers several shops; Test lists them.",
+                        pattern="^\\d+$",
+                    ),
+                    "requests_per_second": _text(
+                        "Requests a second",
+                        "How fast analytics are asked for, such as 0.5; 1 if empty.",
+                        pattern="^\\d*\\.?\\d+$",
+                    ),
+                    "api_host": _text("API host", "Optional: another host than https://open-api.tiktokglobalshop.com."),
+                    "auth_host": _text(
+                        "Authorisation host", "Optional: another host than https://auth.tiktok-shops.com."
+                    ),
                 },
             },
             {
@@ -95,22 +80,13 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"login": "of the app that may use the Accounts API"},
                 },
                 "conn-fields": {
-                    "business_id": {
-                        "label": "Business id",
-                        "schema": {"type": ["string", "null"]},
-                        "description": "The open_id that came with the account's authorisation.",
-                    },
-                    "refresh_token": {
-                        "label": "Refresh token",
-                        "schema": {"type": ["string", "null"], "format": "password"},
-                        "description": "What the account's authorisation of the app brought; those that follow it are "
-                        "kept in the warehouse. After a new authorisation, put in the new one.",
-                    },
-                    "api_host": {
-                        "label": "API host",
-                        "schema": {"type": ["string", "null"]},
-                        "description": "Optional: another host than https://business-api.tiktok.com.",
-                    },
+                    "business_id": _text("Business id", "The open_id that came with the account's authorisation."),
+                    "refresh_token": _secret(
+                        "Refresh token",
+                        "What the account's authorisation of the app brought; those that follow it are kept in the "
+                        "warehouse. After a new authorisation, put in the new one.",
+                    ),
+                    "api_host": _text("API host", "Optional: another host than https://business-api.tiktok.com."),
                 },
             },
             {
@@ -123,21 +99,13 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"password": '{"type": "service_account", ...} as downloaded'},
                 },
                 "conn-fields": {
-                    "property_id": {
-                        "label": "Property id",
-                        "schema": {"type": ["string", "null"], "pattern": "^\\d+$"},
-                        "description": "The digits in Admin > Property details; the service account is a viewer there.",
-                    },
-                    "transport": {
-                        "label": "Transport",
-                        "schema": {"type": ["string", "null"], "enum": ["rest", "grpc", None]},
-                        "description": "Optional: grpc instead of rest.",
-                    },
-                    "api_host": {
-                        "label": "API host",
-                        "schema": {"type": ["string", "null"]},
-                        "description": "Optional: another host than https://analyticsdata.googleapis.com.",
-                    },
+                    "property_id": _text(
+                        "Property id",
+                        "The digits in Admin > Property details; the service account is a viewer there.",
+                        pattern="^\\d+$",
+                    ),
+                    "transport": _text("Transport", "Optional: grpc instead of rest.", enum=["rest", "grpc", None]),
+                    "api_host": _text("API host", "Optional: another host than https://analyticsdata.googleapis.com."),
                 },
             },
             {
@@ -150,18 +118,85 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {"password": "pk_..."},
                 },
                 "conn-fields": {
-                    "conversion_metric_id": {
-                        "label": "Conversion metric id",
-                        "schema": {"type": ["string", "null"]},
-                        "description": "Optional: the metric whose events are conversions, when several are called "
-                        "Placed Order.",
-                    },
-                    "api_host": {
-                        "label": "API host",
-                        "schema": {"type": ["string", "null"]},
-                        "description": "Optional: another host than https://a.klaviyo.com.",
+                    "conversion_metric_id": _text(
+                        "Conversion metric id",
+                        "Optional: the metric whose events are conversions, when several are called Placed Order.",
+                    ),
+                    "api_host": _text("API host", "Optional: another host than https://a.klaviyo.com."),
+                },
+            },
+            {
+                "connection-type": "meta_ads",
+                "hook-class-name": "tributary.channels.meta_ads.hook.MetaAdsHook",
+                "hook-name": "Meta Ads",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "login", "port", "schema", "extra"],
+                    "relabeling": {"password": "Access token"},
+                    "placeholders": {"password": "EAA... of a system user, with the permission ads_read"},
+                },
+                "conn-fields": {
+                    "account_ids": _text("Ad accounts", "Their ids, with commas when there are several."),
+                    "app_secret": _secret("App secret", "Optional: for an app that requires proof of it."),
+                    "api_host": _text("API host", "Optional: another host than https://graph.facebook.com."),
+                },
+            },
+            {
+                "connection-type": "google_ads",
+                "hook-class-name": "tributary.channels.google_ads.hook.GoogleAdsHook",
+                "hook-name": "Google Ads",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "port", "schema", "extra"],
+                    "relabeling": {"login": "OAuth client id", "password": "OAuth client secret"},
+                    "placeholders": {"login": "...apps.googleusercontent.com", "password": "GOCSPX-..."},
+                },
+                "conn-fields": {
+                    "refresh_token": _secret("Refresh token", "What the consent of a user of the accounts brought."),
+                    "developer_token": _secret("Developer token", "As the API Center of the manager account shows it."),
+                    "customer_ids": _text("Accounts", "Their customer ids, with commas when there are several."),
+                    "login_customer_id": _text(
+                        "Manager account", "Only where the accounts are reached through one: its customer id."
+                    ),
+                    "api_host": _text("API host", "Optional: another host than https://googleads.googleapis.com."),
+                    "token_uri": _text(
+                        "Token address", "Optional: another address than https://oauth2.googleapis.com/token."
+                    ),
+                },
+            },
+            {
+                "connection-type": "tiktok_ads",
+                "hook-class-name": "tributary.channels.tiktok_ads.hook.TikTokAdsHook",
+                "hook-name": "TikTok Ads",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "login", "port", "schema", "extra"],
+                    "relabeling": {"password": "Access token"},
+                    "placeholders": {"password": "what the advertisers' authorisation of the app brought"},
+                },
+                "conn-fields": {
+                    "advertiser_ids": _text("Ad accounts", "Their advertiser ids, with commas when there are several."),
+                    "api_host": _text("API host", "Optional: another host than https://business-api.tiktok.com."),
+                },
+            },
+            {
+                "connection-type": "fx",
+                "hook-class-name": "tributary.channels.fx.hook.FxHook",
+                "hook-name": "Exchange rates",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "password", "port", "schema", "extra"],
+                    "relabeling": {"host": "Source"},
+                    "placeholders": {
+                        "host": "https://data-api.ecb.europa.eu, or a file in the form of its eurofxref-hist.csv"
                     },
                 },
             },
         ],
     }
+
+
+def _text(label: str, description: str, **rules: Any) -> dict[str, Any]:
+    """A field of the form; may stay empty."""
+    return {"label": label, "schema": {"type": ["string", "null"], **rules}, "description": description}
+
+
+def _secret(label: str, description: str) -> dict[str, Any]:
+    """A field that is kept encrypted and never shown."""
+    return _text(label, description, format="password")
