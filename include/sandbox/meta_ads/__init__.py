@@ -1,0 +1,1 @@
+"""Meta's Marketing API, version 26.0, over the advertising of both merchants."""
