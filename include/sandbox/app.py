@@ -2,11 +2,13 @@
 
 The environment says how it starts: SANDBOX_STATE, SANDBOX_SEED, SANDBOX_START, SANDBOX_NOW, SANDBOX_RESTORE_RATE,
 SANDBOX_JOURNEY_DELAY (in seconds), GA4_AURORA_KEYFILE (the service account's key file that Google trusts),
-SANDBOX_KLAVIYO_RATE (how many times the vendor's requests a minute).
+SANDBOX_KLAVIYO_RATE (how many times the vendor's requests a minute), SANDBOX_GRPC_PORT (where Google Ads answers over
+gRPC; without one it does over REST only).
 """
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,20 +16,30 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from sandbox.admin import Admin
+from sandbox.admin_ads import AdsAdmin
 from sandbox.admin_email import EmailAdmin
+from sandbox.admin_fx import FxAdmin
 from sandbox.admin_tiktok_account import TikTokAccountAdmin
 from sandbox.admin_website import WebsiteAdmin
 from sandbox.faults import Fault, Faults
+from sandbox.fx.routes import Ecb
 from sandbox.ga4.routes import GA4
+from sandbox.google_ads.admin import GoogleAdsAdmin
+from sandbox.google_ads.routes import GoogleAds
 from sandbox.klaviyo.routes import Klaviyo
+from sandbox.meta_ads.admin import MetaAdsAdmin
+from sandbox.meta_ads.routes import MetaAds
 from sandbox.shopify.routes import Shopify
 from sandbox.shopify.schema import admin_schema
 from sandbox.slack import Slack
+from sandbox.tiktok_ads.routes import TikTokAds
 from sandbox.tiktok_organic.routes import TikTokOrganic
 from sandbox.tiktok_shop.routes import TikTokShop
 from sandbox.world import Settings, World
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from starlette.types import Receive, Scope, Send
 
 
@@ -39,23 +51,46 @@ def create_app(settings: Settings) -> Starlette:
     tiktok_shop, tiktok_organic = TikTokShop(world, settings), TikTokOrganic(world, settings)
     ga4 = GA4(world, settings)
     klaviyo = Klaviyo(world, settings)
+    google_ads = GoogleAds(world)
+    meta_ads = MetaAds(world)
+    ecb = Ecb(world)
     faults: list[Fault] = []
     admin = Admin(world, shopify, slack, faults)
     tiktok_account = TikTokAccountAdmin(world, tiktok_shop.access)
     routes = [
         *admin.routes(),
         *tiktok_account.routes(),
+        *AdsAdmin(world).routes(),
         *WebsiteAdmin(world, ga4.service).routes(),
         *EmailAdmin(world, klaviyo).routes(),
+        *FxAdmin(ecb).routes(),
         *shopify.routes(),
         *slack.routes(),
         *tiktok_organic.routes(),
+        *meta_ads.routes(),  # before TikTok Shop, whose paths are any area with a number below it
         *tiktok_shop.routes(),
+        *TikTokAds(world).routes(),
         *ga4.routes(),
+        *GoogleAdsAdmin(google_ads.service).routes(),
+        *google_ads.routes(),
+        *MetaAdsAdmin(meta_ads.service).routes(),
         *klaviyo.routes(),
+        *ecb.routes(),
     ]
 
-    made = Starlette(routes=routes, middleware=[Middleware(Faults, faults=faults, clock=world.now)])
+    @asynccontextmanager
+    async def lifespan(made: Starlette) -> AsyncIterator[None]:
+        """While the app runs, its gRPC server does too; `made.state.grpc_address` says where."""
+        if settings.grpc_port is None:
+            yield
+            return
+        from sandbox.google_ads.grpc_service import serving  # here, because Google's messages take a second to load
+
+        async with serving(google_ads.service, settings.grpc_port) as made.state.grpc_address:
+            yield
+
+    middleware = [Middleware(Faults, faults=faults, clock=world.now)]
+    made = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
     made.state.ga4 = ga4.service
     return made
 

@@ -21,7 +21,7 @@ def serve(app: ASGIApp) -> Iterator[str]:
     """Yields the base URL of a running app, and stops it at the end."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", date_header=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", date_header=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""One merchant as it is visible now: orders, drafts, products, customers, and sales and videos on TikTok Shop."""
+"""One merchant as it is visible now: orders, drafts, products, customers, sales and videos on TikTok Shop, and ads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from sandbox.business.ads import Ads
 from sandbox.business.catalogue import CatalogueProduct, opening
 from sandbox.business.email import EmailMarketing
 from sandbox.business.order import Event, Order, Person, apply
@@ -51,6 +52,7 @@ class Shop:
         self.videos = Videos(merchant, seed, first_day)
         self.email = EmailMarketing(merchant, seed, first_day)
         self.website = Website(merchant, seed, first_day)
+        self.ads = Ads(merchant, seed, first_day)
         self.tiktok = TikTokSales(merchant, seed, first_day, self._mirror)
         self._simulator = Simulator(merchant, seed, first_day)
         self._pending: list[tuple[datetime, int, int, Order, Event | None]] = []
@@ -93,6 +95,7 @@ class Shop:
             order.customer_id, order.person = kept.id, kept.person
         self.orders[order.id] = order
         self.website.saw(order)
+        self.ads.saw(order)
         self.version += 1
 
     def react(self, order: Order, event: Event) -> bool:

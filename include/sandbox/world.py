@@ -59,6 +59,8 @@ class Settings:
     """How many times the requests a second and a minute that Klaviyo allows; its days are left as they are."""
     google_keyfile: str | None = None
     """The key file of the service account that Google's API trusts; without one it trusts nobody."""
+    grpc_port: int | None = None
+    """Where Google Ads also answers over gRPC; 0 is any free port, without one it answers over REST only."""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -72,6 +74,7 @@ class Settings:
             journey_delay=timedelta(seconds=int(env.get("SANDBOX_JOURNEY_DELAY", "10800"))),
             klaviyo_rate=int(env.get("SANDBOX_KLAVIYO_RATE", "1")),
             google_keyfile=env.get("GA4_AURORA_KEYFILE") or None,
+            grpc_port=int(env["SANDBOX_GRPC_PORT"]) if env.get("SANDBOX_GRPC_PORT") else None,
         )
 
 
@@ -284,6 +287,22 @@ def _vanish_message_day(shop: Shop, at: datetime, number: int, data: dict[str, A
     shop.email.vanished.append((at, data["message"], date.fromisoformat(data["date"])))
 
 
+def _rename_ad_campaign(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.ads.rename(data["campaign"], data["name"])
+
+
+def _delete_ad_campaign(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.ads.delete(data["campaign"], at, data["forget"])
+
+
+def _switch_ad_account(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.ads.account(data["account"]).status = data["status"]
+
+
+def _adjust_ad_day(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> None:
+    shop.ads.adjust(data["campaign"], date.fromisoformat(data["day"]), data["counter"], data["by"], at)
+
+
 def _place_tiktok_order(shop: Shop, at: datetime, number: int, data: dict[str, Any]) -> TikTokOrder:
     order = place(shop.tiktok, at, data)
     shop.advance(at)
@@ -313,6 +332,10 @@ HAPPENINGS: dict[str, Callable[[Shop, datetime, int, dict[str, Any]], Any]] = {
     "rename_campaign": _rename_campaign,
     "adjust_conversions": _adjust_conversions,
     "vanish_message_day": _vanish_message_day,
+    "rename_ad_campaign": _rename_ad_campaign,
+    "delete_ad_campaign": _delete_ad_campaign,
+    "switch_ad_account": _switch_ad_account,
+    "adjust_ad_day": _adjust_ad_day,
 }
 
 

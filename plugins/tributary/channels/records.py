@@ -47,7 +47,7 @@ def reject(payload: bytes, reason: str, find_id: Callable[[bytes], str]) -> Reje
     """The dead letter of a record, under its id when `find_id` can read that much of it."""
     try:
         record_id = find_id(neutralised(payload))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, ValueError):
         record_id = None
     return Reject(record_id, reason, payload)
 

@@ -1,0 +1,1 @@
+"""TikTok Ads, through the Marketing API of TikTok for Business."""
