@@ -1,0 +1,1 @@
+"""Google Ads: what a merchant's campaigns cost and claim, by day."""

@@ -1,0 +1,135 @@
+"""Hook for the Google Ads API."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+from tributary.channels.connections import address, required
+from tributary.channels.google_ads.diagnosis import diagnose
+from tributary.channels.google_ads.settings import API_HOST, TOKEN_URI, Settings
+from tributary.channels.google_ads.token import Secrets
+from tributary.channels.vendor_quotas import SharedQuota
+from tributary.http import RetryPolicy, Timeouts
+
+if TYPE_CHECKING:
+    from tributary.channels.google_ads.api import GoogleAdsApi
+
+
+class GoogleAdsHook(BaseHook):
+    """
+    Reads the campaigns of Google Ads accounts.
+
+    .. code-block:: python
+
+        api = GoogleAdsHook("google_ads_aurora").get_conn()
+        api.accounts()
+
+    :param google_ads_conn_id: Airflow connection of type ``google_ads``: login and password are an OAuth client's id
+        and secret, the extra field ``refresh_token`` is what a user of the accounts authorised it with.
+        ``customer_ids`` are the accounts' numbers, ``login_customer_id`` is that of the manager account that they are
+        reached through, if any. ``developer_token`` may be left out; ``api_host`` and ``token_uri`` say where Google
+        is.
+    :param warehouse_conn_id: The warehouse's connection, where all tasks see that the project's quota is used up.
+    """
+
+    conn_name_attr = "google_ads_conn_id"
+    default_conn_name = "google_ads_default"
+    conn_type = "google_ads"
+    hook_name = "Google Ads"
+
+    def __init__(
+        self, google_ads_conn_id: str = default_conn_name, *, warehouse_conn_id: str = "warehouse", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.google_ads_conn_id = google_ads_conn_id
+        self.warehouse_conn_id = warehouse_conn_id
+
+    @cached_property
+    def client(self) -> GoogleAdsApi:
+        """The accounts' API, with the patience of a scheduled sync."""
+        return self._api(Timeouts(), RetryPolicy())
+
+    def get_conn(self) -> GoogleAdsApi:
+        """Return the accounts' API (cached)."""
+        return self.client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Try the connection once, quickly, and say what is missing."""
+        try:
+            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1))
+        except ValueError as error:
+            return False, str(error)
+        try:
+            return diagnose(api)
+        except psycopg.OperationalError:
+            what = f"The warehouse, connection {self.warehouse_conn_id!r}, does not answer"
+            return False, f"{what}; it says whether Google Ads may be asked now."
+        finally:
+            api.close()
+
+    def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> GoogleAdsApi:
+        connection = self.get_connection(self.google_ads_conn_id)
+        extra = connection.extra_dejson
+        settings = Settings(
+            secrets=Secrets(
+                self._required("login", connection.login, "the OAuth client's id (....apps.googleusercontent.com)"),
+                self._required("password", connection.password, "the OAuth client's secret"),
+                self._required("extra field refresh_token", extra.get("refresh_token"), "the user's refresh token"),
+            ),
+            customer_ids=self._customer_ids(extra),
+            login_customer_id=self._login_customer_id(extra),
+            developer_token=_text(extra, "developer_token"),
+            host=address(_text(extra, "api_host") or API_HOST),
+            token_uri=address(_text(extra, "token_uri") or TOKEN_URI),
+            timeouts=timeouts,
+            retry=retry,
+        )
+        quota = SharedQuota(
+            connect=self._warehouse,
+            account=f"google_ads/{settings.secrets.client_id}",
+            quota="operations",
+            retry=retry,
+        )
+        return settings.api(quota, mask=mask_secret)
+
+    def _required(self, name: str, value: object, meaning: str) -> str:
+        return required(self.google_ads_conn_id, name, value, meaning)
+
+    def _customer_ids(self, extra: dict[str, Any]) -> list[str]:
+        text = self._required(
+            "extra field customer_ids", extra.get("customer_ids"), "the accounts' numbers, with commas between them"
+        )
+        found = [self._customer_id("customer_ids", part) for part in text.split(",")]
+        for customer_id in found:
+            if found.count(customer_id) > 1:
+                raise ValueError(
+                    f"Connection {self.google_ads_conn_id!r}: the extra field customer_ids has {customer_id} twice; "
+                    "name each account once."
+                )
+        return found
+
+    def _login_customer_id(self, extra: dict[str, Any]) -> str:
+        text = _text(extra, "login_customer_id")
+        return self._customer_id("login_customer_id", text) if text else ""
+
+    def _customer_id(self, name: str, text: str) -> str:
+        if not re.fullmatch(r"[0-9]{10}|[0-9]{3}-[0-9]{3}-[0-9]{4}", text.strip()):
+            raise ValueError(
+                f"Connection {self.google_ads_conn_id!r}: the extra field {name} has {text.strip()!r}, which is no "
+                "account's number; put in ten digits, as Google Ads shows them at the top right (123-456-7890)."
+            )
+        return text.strip().replace("-", "")
+
+    def _warehouse(self) -> psycopg.Connection:
+        return cast("psycopg.Connection", PostgresHook(postgres_conn_id=self.warehouse_conn_id).get_conn())
+
+
+def _text(extra: dict[str, Any], name: str) -> str:
+    return str(extra.get(name) or "").strip()
