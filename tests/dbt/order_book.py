@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from tests.dbt.ads_book import AdsBook
 from tests.dbt.reports_book import ReportsBook
 from tests.dbt.shop import Payload, business, money, refund
 from tests.dbt.tiktok_book import OPENED, TikTokBook
@@ -69,7 +70,7 @@ class Book:
 
     Every other merchant's refunds come apart: the order says what was returned, and only the refund what was paid.
     Every third one sells on TikTok Shop too, and half of its orders are copies from there; every sixth has reports of
-    its website and its mails.
+    its website and its mails, and another sixth advertises.
     """
 
     def __init__(self, merchant_id: str, seed: int) -> None:
@@ -83,6 +84,7 @@ class Book:
         )
         self.tiktok = TikTokBook(self._chance, self._moment) if seed % 3 == 1 else None
         self.reports = ReportsBook(seed) if seed % 6 == 5 else None
+        self.ads = AdsBook(seed) if seed % 6 == 3 else None
         self._orders: dict[str, Payload] = {}
         self._minutes = 0
         self._last_id = 0
@@ -103,6 +105,8 @@ class Book:
             self.tiktok.play(events)
         if self.reports:
             self.reports.play(events)
+        if self.ads:
+            self.ads.play(events)
 
     def pages(self) -> Iterator[Page]:
         """What a sync now reads: versions in any order, some twice, some only with a later sync than newer ones."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.dbt import ga4, klaviyo, tiktok
+from tests.dbt import ads, ga4, klaviyo, tiktok
 from tests.dbt.shop import line, load, order, refund
 from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
 from tributary.quality.gate import verify
@@ -28,6 +28,7 @@ def ago(days: int) -> str:
     return (TODAY - timedelta(days=days)).isoformat()
 
 
+SHOP, SEARCH = ads.account("101"), ads.account("111", "EUR")
 MAIL = {"delivered": 9, "opens_unique": 3, "clicks_unique": 1, "conversion_uniques": 1, "conversion_value": 10.0}
 
 
@@ -63,12 +64,20 @@ def built(conn: Connection, dbt: Dbt) -> Connection:
             klaviyo.account_day(ago(day)[:10]),
             klaviyo.campaign(f"m{day}", ago(day)[:19], name="Spring", recipients=10, **MAIL),
             klaviyo.flow("w1", ago(day)[:10], name="Welcome", recipients=10, **MAIL),
+            *(ads.read(f"{name}_ads_campaign_days", ago(day)[:10], SHOP) for name in ("meta", "tiktok")),
+            ads.read("google_ads_campaign_days", ago(day)[:10], SEARCH),
+            ads.read("tiktok_ads_gmv_max_days", ago(day)[:10], SHOP),
+            ads.meta(ago(day)[:10], SHOP, "1", "10.00", purchases={"omni_purchase": "2"}),
+            ads.google(ago(day)[:10], SEARCH, "2", 5_000_000),
+            ads.tiktok(ago(day)[:10], SHOP, "3", "10.00"),
+            ads.gmv_max(ago(day)[:10], SHOP, "4", "10.00"),
+            ads.rates(ago(day)[:10], USD="1.0873"),
         )
     assert dbt("run").success
     # Without the constraints of the build schema, so that every check can be shown what it must catch.
     conn.execute("create schema gated")
-    for contract in (*MART_CONTRACTS.glob("*.yml"), MART_CONTRACTS / "day_over_day.yml"):
-        conn.execute(f"create table gated.{contract.stem} as select * from build.{contract.stem}")
+    for model in (*(path.stem for path in MART_CONTRACTS.glob("*.yml")), "day_over_day", "spend_day_over_day"):
+        conn.execute(f"create table gated.{model} as select * from build.{model}")
     conn.commit()
     return conn
 
@@ -154,6 +163,17 @@ BLOCKING = [
         "The deliveries of messages are known",
         "update gated.{0} set delivered = null where kind = 'flow'",
     ),
+    ("fct_ad_spend", "No campaign is there twice on a day", ONE_TOO_MANY),
+    (
+        "fct_ad_spend",
+        "The spend of every campaign is known",
+        "update gated.{0} set account_spend = null where campaign_id = '3' and date_day = current_date - 5",
+    ),
+    (
+        "fct_ad_spend",
+        "Every ad account's currency has an exchange rate",
+        "update gated.{0} set fx_rate = null where campaign_id = '2' and date_day = current_date - 5",
+    ),
     (
         "fct_aov",
         "A day without orders has no average, and one with orders has",
@@ -173,6 +193,7 @@ TEXT = {
     "fct_tiktok_videos": "title",
     "fct_website_sessions": "landing_page",
     "fct_email_campaigns": "message_name",
+    "fct_ad_spend": "campaign_name",
 }
 
 
@@ -220,23 +241,28 @@ def test_text_that_only_looks_like_personal_data_passes(built: Connection, text:
 
 
 @pytest.mark.parametrize(
-    ("check", "damage"),
+    ("mart", "check", "damage"),
     [
         (
+            "fct_daily_metrics",
             "Revenue of a closed day is at most 5 times that of the day before",
             "update gated.day_over_day set revenue = 5.01 * revenue_day_before where date_day = current_date - 5",
         ),
         (
+            "fct_daily_metrics",
             "Orders of a closed day are at most 3 times those of the day before",
             "update gated.day_over_day set orders = 3 * orders_day_before + 1 where date_day = current_date - 5",
         ),
+        (
+            "fct_ad_spend",
+            "Spend of a closed day is at most 2 times that of the day before",
+            "update gated.spend_day_over_day set spend = 2.01 * spend_day_before where date_day = current_date - 5",
+        ),
     ],
 )
-def test_a_jump_warns(built: Connection, check: str, damage: str) -> None:
+def test_a_jump_warns(built: Connection, mart: str, check: str, damage: str) -> None:
     built.execute(damage)
-    assert objections(gate(built, MART_CONTRACTS, dataset="fct_daily_metrics")) == {
-        ("warned", "fct_daily_metrics", check)
-    }
+    assert objections(gate(built, MART_CONTRACTS, dataset=mart)) == {("warned", mart, check)}
 
 
 @pytest.mark.parametrize(
@@ -326,6 +352,16 @@ def test_a_jump_warns(built: Connection, check: str, damage: str) -> None:
             "fct_email_campaigns",
             "The account's days are the merchant's days",
             "update gated.fct_email_campaigns set is_merchant_day = false where date_day = current_date - 5",
+        ),
+        (
+            "fct_ad_spend",
+            "No spend is negative",
+            "update gated.fct_ad_spend set spend = -0.000001 where campaign_id = '1' and date_day = current_date - 5",
+        ),
+        (
+            "fct_ad_spend",
+            "The ad accounts' days are the merchant's days",
+            "update gated.fct_ad_spend set is_merchant_day = false where date_day = current_date - 5",
         ),
     ],
 )
@@ -430,8 +466,12 @@ def test_the_day_before_is_the_published_one_outside_the_scope(built: Connection
     )
     built.execute("create table marts.fct_daily_metrics as select * from build.fct_daily_metrics")
     built.execute("update marts.fct_daily_metrics set revenue = 1.50")
+    built.execute("create table marts.fct_ad_spend as select * from build.fct_ad_spend")
+    built.execute("update marts.fct_ad_spend set spend = 2")
     built.commit()
-    assert dbt("run", "--select", "+day_over_day", build_schema="backfill_2").success
+    assert dbt("run", "--select", "+day_over_day", "+spend_day_over_day", build_schema="backfill_2").success
     compared = built.execute("select revenue, revenue_day_before::text from backfill_2.day_over_day").fetchall()
+    spent = built.execute("select spend::float, spend_day_before::float from backfill_2.spend_day_over_day").fetchall()
     built.rollback()
     assert compared == [(10, "1.50")]
+    assert spent == [(35.4365, 8)]

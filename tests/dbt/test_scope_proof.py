@@ -17,12 +17,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.dbt import reports_book, tiktok_book
+from tests.dbt import ads_book, reports_book, tiktok_book
 from tests.dbt.order_book import EVENTS, OPENED, Book
 from tributary.channels import CHANNELS
+from tributary.channels.fx.streams import FX
 from tributary.channels.ga4.streams import GA4
+from tributary.channels.google_ads.streams import GOOGLE_ADS
 from tributary.channels.klaviyo.streams import KLAVIYO
+from tributary.channels.meta_ads.streams import META_ADS
 from tributary.channels.shopify.streams import SHOPIFY
+from tributary.channels.tiktok_ads.streams import TIKTOK_ADS
 from tributary.channels.tiktok_organic.streams import TIKTOK_ORGANIC
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
 from tributary.warehouse import touched
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.dbt.conftest import Dbt
-    from tributary.declaration import Page, Reader
+    from tributary.declaration import Channel, Page, Reader, Stream
 
 SEEDS = int(os.environ.get("TRIBUTARY_PROOF_SEEDS", "12"))
 RUNS = 10
@@ -96,22 +100,29 @@ TIKTOK = [
     for stream in channel.streams
     if stream.name not in stream.quiet
 ]
-# Reports are read whole each time: what they no longer show is gone.
-REPORTS = [
-    (
-        channel,
-        replace(
-            stream,
-            changed=_of_table(f"{channel.name}_{stream.name}"),
-            history=None,
-            look_back=timedelta(days=1_000),
-            slice_length=timedelta(days=2_000),
-        ),
-    )
-    for channel in (GA4, KLAVIYO)
-    for stream in channel.streams
-    if stream.name not in stream.quiet
-]
+
+
+def _read_whole(*channels: Channel) -> list[tuple[Channel, Stream]]:
+    """Reports are read whole each time: what they no longer show is gone."""
+    return [
+        (
+            channel,
+            replace(
+                stream,
+                changed=_of_table(f"{channel.name}_{stream.name}"),
+                history=None,
+                look_back=timedelta(days=1_000),
+                slice_length=timedelta(days=2_000),
+            ),
+        )
+        for channel in channels
+        for stream in channel.streams
+        if stream.name not in stream.quiet
+    ]
+
+
+REPORTS = _read_whole(GA4, KLAVIYO)
+ADS = _read_whole(META_ADS, GOOGLE_ADS, TIKTOK_ADS, FX)
 
 
 class Road:
@@ -135,6 +146,8 @@ class Road:
                 sync_stream(self._connect, book.tiktok, channel, stream, book.merchant_id, now, OPENED)
             for channel, stream in REPORTS if book.reports else ():
                 sync_stream(self._connect, book.reports, channel, stream, book.merchant_id, now, reports_book.BEGAN)
+            for channel, stream in ADS if book.ads else ():
+                sync_stream(self._connect, book.ads, channel, stream, book.merchant_id, now, reports_book.BEGAN)
         apply_merchants(self.conn, [book.merchant for book in books])
         build = open_build(self.conn, "build", CHANNELS)
         assert build is not None
@@ -205,6 +218,8 @@ def test_incremental_equals_full(road: Road) -> None:
     assert told_by_tiktok.keys() == tiktok_book.EVENTS.keys()
     in_reports = sum((book.reports.happened for book in books if book.reports), Counter())
     assert in_reports.keys() == reports_book.EVENTS.keys()
+    in_ads = sum((book.ads.happened for book in books if book.ads), Counter())
+    assert in_ads.keys() == ads_book.EVENTS.keys()
 
 
 # The rules of the scope, and how each is taken away from the merchants that are named after it: a constant of the

@@ -1,0 +1,1 @@
+{{ ad_account_days('google_ads', ['campaign_days']) }}

@@ -1,0 +1,1 @@
+{{ ad_account_days('meta_ads', ['campaign_days']) }}
