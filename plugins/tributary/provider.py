@@ -151,7 +151,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
                 "conn-fields": {
                     "refresh_token": _secret("Refresh token", "What the consent of a user of the accounts brought."),
-                    "developer_token": _secret("Developer token", "Optional: accounts are reached by the Google Cloud project."),
+                    "developer_token": _secret("Developer token", "Optional: Google ignores it by now."),
                     "customer_ids": _text("Accounts", "Their customer ids, with commas when there are several."),
                     "login_customer_id": _text(
                         "Manager account", "Only where the accounts are reached through one: its customer id."

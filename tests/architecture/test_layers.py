@@ -55,7 +55,7 @@ ALLOWED = {
     "warehouse": {"warehouse", "declaration", "paths", "channels", "http"},
     "notify": {"notify"},
     "quality": {"quality", "notify"},
-    "channels": {"channels", "http", "declaration"},
+    "channels": {"channels", "http", "declaration", "paths"},
     "operators": {"operators", "channels", "warehouse", "quality", "notify", "declaration", "paths", "http"},
 }
 
