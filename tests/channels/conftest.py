@@ -14,6 +14,8 @@ from sandbox.world import Settings
 from tests.channels.ga4_road import Road as Ga4Road
 from tests.channels.ga4_road import website
 from tests.channels.klaviyo_moving import Moving, moving
+from tests.channels.meta_ads_road import Road as MetaAdsRoad
+from tests.channels.meta_ads_road import advertising
 from tests.channels.shopify_sandbox import FIRST_DAY, NOW, SCOPES, MakeApi, Sandbox
 from tests.channels.tiktok_road import Road as TikTokRoad
 from tests.channels.tiktok_sandbox import ACCESS_TOKEN, APP, SHOP_ID, MakeTikTok
@@ -201,3 +203,31 @@ def onward(request: pytest.FixtureRequest, shared_warehouse: str) -> Iterator[Mo
     """The Klaviyo account in a world of the test's own, whose time goes on."""
     with moving(request.node.name, lambda: psycopg.connect(shared_warehouse)) as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+def meta() -> Iterator[Sandbox]:
+    """Aurora's ad accounts at Meta; tests of a module change other campaigns each, and leave its clock alone."""
+    with advertising() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def meta_road(
+    request: pytest.FixtureRequest, meta: Sandbox, shared_warehouse: str, slept: list[float]
+) -> Iterator[MetaAdsRoad]:
+    """The ad accounts and a warehouse that they are read into; limits and tokens are as before afterwards."""
+    road = MetaAdsRoad(request.node.name, meta, lambda: psycopg.connect(shared_warehouse), slept)
+    yield road
+    for api in road.made:
+        api.close()
+    road.restore()
+
+
+@pytest.fixture
+def moving_meta(meta_road: MetaAdsRoad) -> Iterator[MetaAdsRoad]:
+    """The same with a sandbox of the test's own, whose clock is moved."""
+    with advertising() as sandbox:
+        meta_road.sandbox, before = sandbox, meta_road.sandbox
+        yield meta_road
+        meta_road.sandbox = before

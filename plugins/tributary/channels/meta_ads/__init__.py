@@ -1,0 +1,1 @@
+"""Meta's ads: Facebook, Instagram and what else one ad account pays for."""

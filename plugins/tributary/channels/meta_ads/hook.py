@@ -1,0 +1,114 @@
+"""Hook for Meta's Marketing API."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any, cast
+
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+from tributary.channels.connections import address, required
+from tributary.channels.meta_ads.api import HOST, MetaAdsApi, smoothing
+from tributary.channels.meta_ads.diagnosis import diagnose
+from tributary.channels.meta_ads.refusals import explain
+from tributary.channels.vendor_quotas import SharedQuota
+from tributary.http import HttpClient, Redactor, RetryPolicy, Timeouts
+
+
+class MetaAdsHook(BaseHook):
+    """
+    Reads the campaigns' days of Meta's ad accounts.
+
+    .. code-block:: python
+
+        api = MetaAdsHook("meta_ads_aurora").get_conn()
+        api.accounts()
+
+    :param meta_ads_conn_id: Airflow connection of type ``meta_ads``: the password is an access token with the
+        permission ``ads_read``. The extra field ``account_ids`` names the ad accounts, separated by commas;
+        ``app_secret`` is the app's secret, where the app requires its proof.
+    :param warehouse_conn_id: The warehouse's connection, where all tasks see until when an account may not be asked.
+    """
+
+    conn_name_attr = "meta_ads_conn_id"
+    default_conn_name = "meta_ads_default"
+    conn_type = "meta_ads"
+    hook_name = "Meta Ads"
+
+    def __init__(
+        self, meta_ads_conn_id: str = default_conn_name, *, warehouse_conn_id: str = "warehouse", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.meta_ads_conn_id = meta_ads_conn_id
+        self.warehouse_conn_id = warehouse_conn_id
+
+    @cached_property
+    def client(self) -> MetaAdsApi:
+        """The accounts' API, with the patience of a scheduled sync."""
+        return self._api(Timeouts(), RetryPolicy())
+
+    def get_conn(self) -> MetaAdsApi:
+        """Return the accounts' API (cached)."""
+        return self.client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Try the connection once, quickly, and say what is missing."""
+        try:
+            api = self._api(Timeouts(connect=5, read=20, total=30), RetryPolicy(attempts=1))
+        except ValueError as error:
+            return False, str(error)
+        try:
+            return diagnose(api)
+        except psycopg.OperationalError:
+            what = f"The warehouse, connection {self.warehouse_conn_id!r}, does not answer"
+            return False, f"{what}; it says whether the ad accounts may be asked now."
+        finally:
+            api.close()
+
+    def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> MetaAdsApi:
+        connection = self.get_connection(self.meta_ads_conn_id)
+        extra = connection.extra_dejson
+        token = required(self.meta_ads_conn_id, "password", connection.password, "an access token with ads_read")
+        app_secret = str(extra.get("app_secret") or "").strip() or None
+        secrets = [secret for secret in (token, app_secret) if secret]
+        for secret in secrets:
+            mask_secret(secret)
+        quotas = {
+            account_id: SharedQuota(
+                connect=self._warehouse, account=f"meta_ads/act_{account_id}", quota="insights", retry=retry
+            )
+            for account_id in self._account_ids(extra)
+        }
+        client = HttpClient(
+            redact=Redactor(secrets),
+            budgets={account_id: smoothing() for account_id in quotas},
+            quotas=quotas,
+            explain=explain,
+            timeouts=timeouts,
+            retry=retry,
+        )
+        host = address(str(extra.get("api_host") or "").strip() or HOST)
+        return MetaAdsApi(client, quotas, host, token, app_secret)
+
+    def _account_ids(self, extra: dict[str, Any]) -> list[str]:
+        meaning = "the ids of the ad accounts, separated by commas"
+        text = required(self.meta_ads_conn_id, "extra field account_ids", extra.get("account_ids"), meaning)
+        found: list[str] = []
+        for part in re.split(r"[\s,]+", text.strip(" ,")):
+            account_id = part.removeprefix("act_")
+            what = f"Connection {self.meta_ads_conn_id!r}: the extra field account_ids"
+            if not re.fullmatch(r"[0-9]{1,20}", account_id):
+                raise ValueError(
+                    f"{what} holds {part!r}; put in {meaning}, as Meta's Ads Manager shows them (with or without act_)."
+                )
+            if account_id in found:
+                raise ValueError(f"{what} names {account_id} twice; name each ad account once.")
+            found.append(account_id)
+        return found
+
+    def _warehouse(self) -> psycopg.Connection:
+        return cast("psycopg.Connection", PostgresHook(postgres_conn_id=self.warehouse_conn_id).get_conn())
