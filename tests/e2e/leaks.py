@@ -31,7 +31,7 @@ def slack(road: Road) -> list[str]:
 
 def planted(road: Road) -> re.Pattern[str]:
     """Every secret that a vendor takes or gives, tokens that were rotated away included."""
-    named = re.compile(r"^(SHOPIFY|TIKTOK).*(SECRET|TOKEN)$|^KLAVIYO.*API_KEY$")
+    named = re.compile(r"^(SHOPIFY|TIKTOK|META_ADS|GOOGLE_ADS).*(SECRET|TOKEN)$|^KLAVIYO.*API_KEY$")
     configured = {value for name, value in road.env.items() if named.search(name)}
     # Each line of the key, however it is escaped where it stands.
     configured |= set(json.loads(road.env["GA4_AURORA_KEYFILE"])["private_key"].splitlines()[1:-1])
