@@ -9,6 +9,7 @@ import csv
 import json
 import urllib.parse
 import urllib.request
+from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -163,6 +164,16 @@ def rates_of(file: Path) -> dict[date, dict[str, Fraction]]:
             }
             for row in csv.DictReader(lines)
         }
+
+
+def bank_rates(url: str, first: date) -> dict[date, dict[str, Fraction]]:
+    """The same, as the bank tells it now."""
+    address = f"{url}/service/data/EXR/D..EUR.SP00.A?startPeriod={first}&format=csvdata"
+    found: dict[date, dict[str, Fraction]] = defaultdict(dict)
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        for row in csv.DictReader(answer.read().decode().splitlines()):
+            found[date.fromisoformat(row["TIME_PERIOD"])][row["CURRENCY"]] = Fraction(row["OBS_VALUE"])
+    return found
 
 
 def converted(

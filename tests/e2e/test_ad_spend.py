@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.independent_ads import converted, google_days, meta_days, rates_of, tiktok_days
+from tests.e2e.independent_ads import bank_rates, converted, google_days, meta_days, tiktok_days
 from tests.e2e.leaks import slack
-from tributary.paths import ROOT
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from tests.e2e.conftest import Road
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 CURRENCIES = {"aurora": "USD", "nordlicht": "EUR"}
-RATES = rates_of(ROOT / "include" / "sandbox" / "fx_rates.csv")
 FIGURES = (
     "currency",
     "spend",
@@ -42,6 +42,10 @@ def today(road: Road) -> date:
     return datetime.fromisoformat(road.sandbox("GET", "clock")["now"]).date()
 
 
+def bank(road: Road, first: date) -> dict[date, dict[str, Fraction]]:
+    return bank_rates(f"{road.env['SANDBOX_URL']}/ecb", first - 6 * A_DAY)
+
+
 def published(road: Road, merchant: str) -> Spend:
     rows = road.sql(
         f"""
@@ -56,6 +60,7 @@ def published(road: Road, merchant: str) -> Spend:
 def second_opinion(road: Road, merchant: str) -> Spend:
     ((first,),) = road.sql("select history_start from ops.merchants where merchant_id = %s", merchant)
     last, wanted = today(road) + A_DAY, CURRENCIES[merchant]
+    rates = bank(road, first)
     read = {
         "meta_ads": meta_days(road.env, merchant, first, last),
         "google_ads": google_days(road.env, road.env["SANDBOX_URL"], merchant, first, last),
@@ -64,7 +69,7 @@ def second_opinion(road: Road, merchant: str) -> Spend:
     return {
         (channel, day.account, day.campaign, day.on): (
             wanted,
-            *(converted(amount, day.currency, wanted, date.fromisoformat(day.on), RATES)
+            *(converted(amount, day.currency, wanted, date.fromisoformat(day.on), rates)
               for amount in (day.spend, day.value)),
             *(day.currency, day.spend, day.impressions, day.clicks, day.conversions, day.value),
         )
@@ -102,7 +107,7 @@ class Held:
 @pytest.fixture(scope="module")
 def held(road: Road) -> Held:
     """The bank takes a day's Canadian rate back; aurora has an account in Canada."""
-    quoted_on = max(day for day in RATES if day <= today(road) - 2 * A_DAY)
+    quoted_on = max(day for day in bank(road, today(road) - 9 * A_DAY) if day <= today(road) - 2 * A_DAY)
     rates = road.sandbox("GET", f"fx/rates/{quoted_on}")["rates"]
     before = {merchant: published(road, merchant) for merchant in CURRENCIES}
     road.sandbox("DELETE", "slack/messages")
