@@ -104,15 +104,18 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "no client": ({"login": ""}, "has no login; put in the OAuth client's id"),
     "no secret": ({"password": ""}, "has no password; put in the OAuth client's secret"),
     "no token": ({"refresh_token": ""}, "has no extra field refresh_token; put in"),
-    "no account": ({"customer_ids": " "}, "has no extra field customer_ids; put in the accounts' numbers"),
-    "a name": ({"customer_ids": f"{AURORA}, Aurora"}, "customer_ids has 'Aurora', which is no account's number"),
+    "no account": ({"customer_ids": " "}, "has no extra field customer_ids; put in ten digits"),
+    "a name": ({"customer_ids": f"{AURORA}, Aurora"}, "customer_ids holds 'Aurora'; put in ten digits"),
     "too short": (
         {"customer_ids": "111-000-001"},
-        "has '111-000-001', which is no account's number; put in ten digits",
+        "holds '111-000-001'; put in ten digits",
     ),
-    "a comma too many": ({"customer_ids": f"{AURORA},"}, "customer_ids has '', which is no account's number"),
-    "twice": ({"customer_ids": f"{AURORA}, 111-000-0001"}, f"customer_ids has {AURORA} twice; name each account once"),
-    "a manager's name": ({"login_customer_id": "mcc"}, "login_customer_id has 'mcc', which is no account's number"),
+    "a comma too many": ({"customer_ids": f"{AURORA},"}, "customer_ids holds ''; put in ten digits"),
+    "twice": (
+        {"customer_ids": f"{AURORA}, 111-000-0001"},
+        f"customer_ids names {AURORA} twice; name each account once",
+    ),
+    "a manager's name": ({"login_customer_id": "mcc"}, "login_customer_id holds 'mcc'; put in ten digits"),
 }
 
 

@@ -79,7 +79,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"password": ""}, "has no password; put in an access token with ads_read"),
     "no account": ({"account_ids": " "}, "has no extra field account_ids; put in the ids of the ad accounts"),
     "no number": ({"account_ids": f"{US}, Aurora"}, "the extra field account_ids holds 'Aurora'; put in the ids"),
-    "twice": ({"account_ids": f"act_{US} {US}"}, f"the extra field account_ids names {US} twice"),
+    "twice": ({"account_ids": f"act_{US}, {US}"}, f"the extra field account_ids names {US} twice"),
 }
 
 

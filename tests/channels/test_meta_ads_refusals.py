@@ -159,7 +159,7 @@ def test_an_answer_of_somebody_else_names_the_field(meta_road: Road) -> None:
 
 def test_a_time_zone_that_is_unknown_here(meta_road: Road) -> None:
     meta_road.fault("merged", ACCOUNT, merge={"timezone_name": "Mars/Olympus"})
-    with pytest.raises(BrokenResponse, match=r"Aurora US\) has a time zone .* know: 'Mars/Olympus'.*tzdata"):
+    with pytest.raises(RequestRefused, match=r"Aurora US\) has a time zone .* know: 'Mars/Olympus'.*tzdata"):
         meta_road.sync()
 
 

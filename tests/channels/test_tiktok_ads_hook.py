@@ -145,14 +145,14 @@ def test_too_much_is_told_quickly(aurora: Connect, sandbox: Sandbox) -> None:
             TOKEN,
             {"advertiser_ids": "Aurora"},
             (
-                "The connection's field advertiser_ids holds 'Aurora', which is no ad account's id; "
-                "write the ids, digits only, with commas between them."
+                "Connection 'tiktok_ads_test': the extra field advertiser_ids holds 'Aurora'; "
+                "put in the ids of the ad accounts, with commas between them."
             ),
         ),
         (
             TOKEN,
             {"advertiser_ids": "7, 7"},
-            "The connection's field advertiser_ids names 7 twice; name each ad account once.",
+            "Connection 'tiktok_ads_test': the extra field advertiser_ids names 7 twice; name each account once.",
         ),
     ],
     ids=["password", "ids", "no id", "twice"],

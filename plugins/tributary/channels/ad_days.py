@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from tributary.channels.records import Kind, Rows, noon
+from tributary.channels.records import Kind, Rows, first_noon, noon
 from tributary.declaration import Page, Record, Slice
-from tributary.http import BrokenResponse
+from tributary.http import BrokenResponse, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +35,16 @@ class AdAccount(msgspec.Struct, frozen=True):
     def today(self, now: datetime) -> date:
         """The date where the account is."""
         return now.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+def ad_account(number: str, name: str, currency: str, time_zone: str, where: str) -> AdAccount:
+    """The account as its platform tells it; an error when nobody knows when its days begin."""
+    try:
+        ZoneInfo(time_zone)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        what = f"Ad account {number} ({name}) has a time zone that this machine does not know: {time_zone!r}"
+        raise RequestRefused(what, where=where, remedy="Update the package tzdata.") from None
+    return AdAccount(number, name, currency, time_zone)
 
 
 class CampaignDay(Protocol):
@@ -98,7 +108,7 @@ class AdDays:
 
     def changed(self, api: AdPlatform, start: datetime, end: datetime) -> Iterator[Page]:
         """The days whose noon lies in the window, as the platform shows them now."""
-        first, last = _first_noon(start), _first_noon(end) - ONE_DAY
+        first, last = first_noon(start), first_noon(end) - ONE_DAY
         for account in api.accounts():
             # A day that has not begun would make another one look final.
             yield from self._days(api, account, first, min(last, account.today(api.now())))
@@ -165,9 +175,3 @@ def ad_days(report: Report, row: type[CampaignDay], identity: type[CampaignDay],
         return record.record_id
 
     return AdDays(report, Kind(shape, find_id), width)
-
-
-def _first_noon(moment: datetime) -> date:
-    """The first date whose noon is not before this moment."""
-    on = moment.astimezone(UTC).date()
-    return on if noon(on) >= moment else on + ONE_DAY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -85,6 +85,12 @@ class Kind:
 def noon(on: date) -> datetime:
     """Where a date without a time stands: noon UTC is the same date from UTC-12 to UTC+11."""
     return datetime.combine(on, time(12), UTC)
+
+
+def first_noon(moment: datetime) -> date:
+    """The first date whose noon is not before this moment."""
+    on = moment.astimezone(UTC).date()
+    return on if noon(on) >= moment else on + timedelta(days=1)
 
 
 def chunks(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -18,12 +18,7 @@ fields as (
         account.*,
         unpacked.*
     from source
-    inner join lateral jsonb_to_record(source.payload -> 'account') as account (
-        id text,
-        name text,
-        currency text,
-        time_zone text
-    ) on true
+    inner join lateral {{ ad_account('source.payload') }} on true
     inner join lateral jsonb_to_record(source.payload -> 'row') as unpacked (
         campaign_id text,
         campaign_name text,
@@ -42,10 +37,7 @@ final as (
     select
         fields.merchant_id,
         fields.record_id,
-        fields.id as account_id,
-        {{ without_contacts('fields.name') }} as account_name,
-        fields.currency as account_currency,
-        fields.time_zone as account_time_zone,
+        {{ ad_account_columns('fields') }},
         fields.campaign_id,
         {{ without_contacts('fields.campaign_name') }} as campaign_name,
         fields.objective,

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from tributary.channels.fx.rates import PATIENCE
 from tributary.channels.fx.table import CURRENCY, RATE
-from tributary.channels.records import Kind, Rows, noon
+from tributary.channels.records import Kind, Rows, first_noon, noon
 from tributary.declaration import Page, Record, Slice
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ replayed = KIND.replayed
 
 def changed(api: Rates, start: datetime, end: datetime) -> Iterator[Page]:
     """The days whose noon lies in the window, up to tomorrow: ahead of UTC it has begun already."""
-    first, last = _first_noon(start), min(_first_noon(end), _tomorrow(api.now()) + ONE_DAY) - ONE_DAY
+    first, last = first_noon(start), min(first_noon(end), _tomorrow(api.now()) + ONE_DAY) - ONE_DAY
     if first > last:
         return
     quotations = api.quotations(first - PATIENCE, last)
@@ -86,9 +86,3 @@ def _rates_of(day: date, quotations: Quotations, base: str) -> DayRates | None:
 
 def _tomorrow(moment: datetime) -> date:
     return moment.astimezone(UTC).date() + ONE_DAY
-
-
-def _first_noon(moment: datetime) -> date:
-    """The first date whose noon is not before this moment."""
-    on = moment.astimezone(UTC).date()
-    return on if noon(on) >= moment else on + ONE_DAY

@@ -6,7 +6,6 @@ import logging
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from google.ads.googleads.v26.services.types.google_ads_service import (
@@ -17,7 +16,7 @@ from google.ads.googleads.v26.services.types.google_ads_service import (
 from google.api_core.exceptions import GoogleAPICallError
 from google.protobuf.json_format import MessageToDict
 
-from tributary.channels.ad_days import ONE_DAY, AdAccount
+from tributary.channels.ad_days import ONE_DAY, ad_account
 from tributary.channels.google_ads import queries
 from tributary.channels.google_ads.refusals import TooMuchError
 from tributary.channels.google_ads.remedies import MANAGER
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from google.ads.googleads.v26.services.services.google_ads_service import GoogleAdsServiceClient
 
+    from tributary.channels.ad_days import AdAccount
     from tributary.channels.google_ads.refusals import Refusals
     from tributary.channels.google_ads.token import AccessToken
     from tributary.http import Quota, RetryPolicy
@@ -133,13 +133,8 @@ class GoogleAdsApi:
             told = f" They are {', '.join(clients)}." if clients else ""
             name = f"{customer_id} ({customer.descriptive_name})"
             raise RequestRefused(f"Account {name} holds no campaigns", where=where, remedy=MANAGER + told)
-        try:
-            ZoneInfo(customer.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            what = f"The account's time zone is {customer.time_zone!r}, which is none"
-            raise BrokenResponse(what, where=where) from None
         name = customer.descriptive_name or customer_id
-        return AdAccount(customer_id, name, customer.currency_code, customer.time_zone)
+        return ad_account(customer_id, name, customer.currency_code, customer.time_zone, where)
 
     def _rows(self, customer_id: str, query: str, where: str) -> Iterator[Any]:
         """All rows of a query that brings few."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +10,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, required
+from tributary.channels.connections import address, number, numbers, required
 from tributary.channels.google_ads.diagnosis import diagnose
 from tributary.channels.google_ads.settings import API_HOST, TOKEN_URI, Settings
 from tributary.channels.google_ads.token import Secrets
@@ -20,6 +19,9 @@ from tributary.http import RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
     from tributary.channels.google_ads.api import GoogleAdsApi
+
+_NUMBER, _FORM = "ten digits, as Google Ads shows them (123-456-7890)", "[0-9]{10}|[0-9]{3}-[0-9]{3}-[0-9]{4}"
+"""What an account's number is called, and what it looks like."""
 
 
 class GoogleAdsHook(BaseHook):
@@ -77,14 +79,17 @@ class GoogleAdsHook(BaseHook):
     def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> GoogleAdsApi:
         connection = self.get_connection(self.google_ads_conn_id)
         extra = connection.extra_dejson
+        manager = _text(extra, "login_customer_id")
         settings = Settings(
             secrets=Secrets(
                 self._required("login", connection.login, "the OAuth client's id (....apps.googleusercontent.com)"),
                 self._required("password", connection.password, "the OAuth client's secret"),
                 self._required("extra field refresh_token", extra.get("refresh_token"), "the user's refresh token"),
             ),
-            customer_ids=self._customer_ids(extra),
-            login_customer_id=self._login_customer_id(extra),
+            customer_ids=numbers(self.google_ads_conn_id, "customer_ids", extra.get("customer_ids"), _NUMBER, _FORM),
+            login_customer_id=number(self.google_ads_conn_id, "login_customer_id", manager, _NUMBER, _FORM)
+            if manager
+            else "",
             developer_token=_text(extra, "developer_token"),
             host=address(_text(extra, "api_host") or API_HOST),
             token_uri=address(_text(extra, "token_uri") or TOKEN_URI),
@@ -101,31 +106,6 @@ class GoogleAdsHook(BaseHook):
 
     def _required(self, name: str, value: object, meaning: str) -> str:
         return required(self.google_ads_conn_id, name, value, meaning)
-
-    def _customer_ids(self, extra: dict[str, Any]) -> list[str]:
-        text = self._required(
-            "extra field customer_ids", extra.get("customer_ids"), "the accounts' numbers, with commas between them"
-        )
-        found = [self._customer_id("customer_ids", part) for part in text.split(",")]
-        for customer_id in found:
-            if found.count(customer_id) > 1:
-                raise ValueError(
-                    f"Connection {self.google_ads_conn_id!r}: the extra field customer_ids has {customer_id} twice; "
-                    "name each account once."
-                )
-        return found
-
-    def _login_customer_id(self, extra: dict[str, Any]) -> str:
-        text = _text(extra, "login_customer_id")
-        return self._customer_id("login_customer_id", text) if text else ""
-
-    def _customer_id(self, name: str, text: str) -> str:
-        if not re.fullmatch(r"[0-9]{10}|[0-9]{3}-[0-9]{3}-[0-9]{4}", text.strip()):
-            raise ValueError(
-                f"Connection {self.google_ads_conn_id!r}: the extra field {name} has {text.strip()!r}, which is no "
-                "account's number; put in ten digits, as Google Ads shows them at the top right (123-456-7890)."
-            )
-        return text.strip().replace("-", "")
 
     def _warehouse(self) -> psycopg.Connection:
         return cast("psycopg.Connection", PostgresHook(postgres_conn_id=self.warehouse_conn_id).get_conn())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, required
+from tributary.channels.connections import address, numbers, required
 from tributary.channels.meta_ads.api import HOST, MetaAdsApi, smoothing
 from tributary.channels.meta_ads.diagnosis import diagnose
 from tributary.channels.meta_ads.refusals import explain
@@ -81,7 +80,13 @@ class MetaAdsHook(BaseHook):
             account_id: SharedQuota(
                 connect=self._warehouse, account=f"meta_ads/act_{account_id}", quota="insights", retry=retry
             )
-            for account_id in self._account_ids(extra)
+            for account_id in numbers(
+                self.meta_ads_conn_id,
+                "account_ids",
+                extra.get("account_ids"),
+                "the ids of the ad accounts, as Meta's Ads Manager shows them (with or without act_)",
+                form="(act_)?[0-9]{1,20}",
+            )
         }
         client = HttpClient(
             redact=Redactor(secrets),
@@ -93,22 +98,6 @@ class MetaAdsHook(BaseHook):
         )
         host = address(str(extra.get("api_host") or "").strip() or HOST)
         return MetaAdsApi(client, quotas, host, token, app_secret)
-
-    def _account_ids(self, extra: dict[str, Any]) -> list[str]:
-        meaning = "the ids of the ad accounts, separated by commas"
-        text = required(self.meta_ads_conn_id, "extra field account_ids", extra.get("account_ids"), meaning)
-        found: list[str] = []
-        for part in re.split(r"[\s,]+", text.strip(" ,")):
-            account_id = part.removeprefix("act_")
-            what = f"Connection {self.meta_ads_conn_id!r}: the extra field account_ids"
-            if not re.fullmatch(r"[0-9]{1,20}", account_id):
-                raise ValueError(
-                    f"{what} holds {part!r}; put in {meaning}, as Meta's Ads Manager shows them (with or without act_)."
-                )
-            if account_id in found:
-                raise ValueError(f"{what} names {account_id} twice; name each ad account once.")
-            found.append(account_id)
-        return found
 
     def _warehouse(self) -> psycopg.Connection:
         return cast("psycopg.Connection", PostgresHook(postgres_conn_id=self.warehouse_conn_id).get_conn())

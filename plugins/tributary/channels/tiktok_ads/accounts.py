@@ -1,19 +1,19 @@
-"""The ad accounts of a connection: their ids as they are written down, and what TikTok says of each."""
+"""The ad accounts of a connection: what TikTok says of each."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from tributary.channels.ad_days import AdAccount
+from tributary.channels.ad_days import ad_account
 from tributary.channels.tiktok_ads.refusals import PERMISSION
 from tributary.http import AuthError, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tributary.channels.ad_days import AdAccount
 
 FIELDS = ("advertiser_id", "name", "currency", "timezone", "display_timezone", "status")
 CLOSED = {
@@ -22,7 +22,6 @@ CLOSED = {
     "STATUS_CONFIRM_FAIL": "not approved",
     "STATUS_CONFIRM_FAIL_END": "not approved",
 }
-_ID = re.compile(r"[0-9]{1,20}")
 
 
 class Advertiser(msgspec.Struct):
@@ -40,20 +39,6 @@ class Advertisers(msgspec.Struct):
     """The data of GET /advertiser/info/."""
 
     advertisers: list[Advertiser] = msgspec.field(name="list")
-
-
-def advertiser_ids(text: str) -> list[str]:
-    """The ids in a connection's field; ValueError says which is none."""
-    ids = [part.strip() for part in text.split(",") if part.strip()]
-    for one in ids:
-        if not _ID.fullmatch(one):
-            raise ValueError(
-                f"The connection's field advertiser_ids holds {one!r}, which is no ad account's id; "
-                "write the ids, digits only, with commas between them."
-            )
-        if ids.count(one) > 1:
-            raise ValueError(f"The connection's field advertiser_ids names {one} twice; name each ad account once.")
-    return ids
 
 
 def accounts_of(asked: Sequence[str], found: Sequence[Advertiser], where: str) -> list[AdAccount]:
@@ -78,13 +63,4 @@ def _account(found: Advertiser, where: str) -> AdAccount:
             "advertiser_ids; what was read of it stays.",
         )
     zone = found.display_timezone or found.timezone or ""
-    try:
-        ZoneInfo(zone)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise RequestRefused(
-            f"The time zone of the ad account {found.name} ({found.advertiser_id}) is {zone!r}, which is none that is "
-            "known here",
-            where=where,
-            remedy="Its days cannot be told. Update the system's time zones (tzdata).",
-        ) from None
-    return AdAccount(found.advertiser_id, found.name, found.currency, zone)
+    return ad_account(found.advertiser_id, found.name, found.currency, zone, where)

@@ -12,7 +12,8 @@ from tributary.channels.answer import Answer
 from tributary.channels.payloads import neutralised, refusal
 from tributary.channels.records import chunks
 from tributary.channels.tiktok_ads.accounts import FIELDS, Advertisers, accounts_of
-from tributary.channels.tiktok_ads.refusals import envelope, explain, located
+from tributary.channels.tiktok_ads.refusals import explain
+from tributary.channels.tiktok_business import envelope, located
 from tributary.http import BrokenResponse, Budget, HttpClient, Request, RequestRefused, Response
 
 if TYPE_CHECKING:

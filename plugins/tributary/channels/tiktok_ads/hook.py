@@ -8,8 +8,7 @@ from typing import Any
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, required
-from tributary.channels.tiktok_ads.accounts import advertiser_ids
+from tributary.channels.connections import address, numbers, required
 from tributary.channels.tiktok_ads.api import API_HOST, TikTokAdsApi, budgets
 from tributary.channels.tiktok_ads.diagnosis import diagnose
 from tributary.channels.tiktok_ads.refusals import explain
@@ -66,14 +65,11 @@ class TikTokAdsHook(BaseHook):
             self.tiktok_ads_conn_id, "password", connection.password, "the access token of the app's authorisation"
         )
         mask_secret(token)
-        named = required(
-            self.tiktok_ads_conn_id,
-            "extra field advertiser_ids",
-            extra.get("advertiser_ids"),
-            "the ids of the ad accounts, with commas between them",
+        ids = numbers(
+            self.tiktok_ads_conn_id, "advertiser_ids", extra.get("advertiser_ids"), "the ids of the ad accounts"
         )
         client = HttpClient(
             redact=Redactor([token]), budgets=budgets(), explain=explain, timeouts=timeouts, retry=retry
         )
         host = address(str(extra.get("api_host") or "").strip() or API_HOST)
-        return TikTokAdsApi(client, host, token, advertiser_ids(named))
+        return TikTokAdsApi(client, host, token, ids)

@@ -11,7 +11,8 @@ import msgspec
 
 from tributary.channels.answer import Answer
 from tributary.channels.payloads import neutralised, refusal
-from tributary.channels.tiktok_organic.refusals import TokenRefused, envelope, explain, located
+from tributary.channels.tiktok_business import envelope, located
+from tributary.channels.tiktok_organic.refusals import TokenRefused, explain
 from tributary.http import BrokenResponse, Budget, HttpClient, Request, Response
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tributary.channels.payloads import neutralised
+from tributary.channels.tiktok_business import envelope, located
 from tributary.http import AuthError, HttpError, RateLimited, RequestRefused, VendorUnavailable
 
 if TYPE_CHECKING:
@@ -27,31 +26,6 @@ _REMEDIES = {
 
 class TokenRefused(AuthError):  # noqa: N818 (an error that names what happened needs no suffix)
     """The access token is expired, replaced or revoked; another one may do."""
-
-
-class Envelope(msgspec.Struct):
-    """What surrounds every answer."""
-
-    code: int
-    message: str = ""
-    request_id: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_ENVELOPE = msgspec.json.Decoder(Envelope, strict=False)
-
-
-def envelope(clean: bytes) -> Envelope | None:
-    """The answer's envelope; None when the body is none."""
-    try:
-        return _ENVELOPE.decode(clean)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def located(where: str, request_id: str) -> str:
-    """Where an answer came from, with the id that TikTok's support asks for."""
-    return f"{where}, TikTok's request id {request_id}" if request_id else where
 
 
 def explain(response: Response, retry_after: float | None) -> HttpError | None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tributary.channels.tiktok_business import envelope, located
 from tributary.channels.tiktok_organic.api import API_VERSION
-from tributary.channels.tiktok_organic.refusals import envelope, explain, located
+from tributary.channels.tiktok_organic.refusals import explain
 from tributary.channels.vendor_tokens import TokenPair
 from tributary.http import BrokenResponse, HttpClient, Request, Response
 

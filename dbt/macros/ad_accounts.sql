@@ -1,3 +1,21 @@
+{#- The account that every payload of advertising names, unpacked. -#}
+{% macro ad_account(payload) -%}
+    jsonb_to_record({{ payload }} -> 'account') as account (
+        id text,
+        name text,
+        currency text,
+        time_zone text
+    )
+{%- endmacro %}
+
+{#- The same by the names of this project. -#}
+{% macro ad_account_columns(fields) -%}
+    {{ fields }}.id as account_id,
+    {{ without_contacts(fields ~ '.name') }} as account_name,
+    {{ fields }}.currency as account_currency,
+    {{ fields }}.time_zone as account_time_zone
+{%- endmacro %}
+
 {#- The days of ad accounts that were read, whether or not a campaign ran; `reports` are the channel's streams. Their id
     is the date and the account alone, so that a day is found by raw's key. -#}
 {% macro ad_account_days(channel, reports) -%}
@@ -32,12 +50,7 @@ fields as (
         source.api_version,
         account.*
     from source
-    inner join lateral jsonb_to_record(source.payload -> 'account') as account (
-        id text,
-        name text,
-        currency text,
-        time_zone text
-    ) on true
+    inner join lateral {{ ad_account('source.payload') }} on true
 
 ),
 
@@ -47,10 +60,7 @@ final as (
         fields.merchant_id,
         fields.record_id,
         fields.report,
-        fields.id as account_id,
-        {{ without_contacts('fields.name') }} as account_name,
-        fields.currency as account_currency,
-        fields.time_zone as account_time_zone,
+        {{ ad_account_columns('fields') }},
 
         fields.event_at as measured_at,
         fields.api_version
