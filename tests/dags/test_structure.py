@@ -11,6 +11,7 @@ from airflow.sdk import DAG, RetryAction, TriggerRule
 
 from tributary.channels import CHANNELS
 from tributary.http import AuthError, QuotaSpent, RateLimited, VendorUnavailable
+from tributary.operators.dbt import POKE_INTERVAL
 from tributary.warehouse.errors import TooManyDeadLetters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +72,16 @@ def test_what_is_stored_is_in_the_graph_and_one_task_builds_everything(dags: dic
     }
     producer = dags["transform"].get_task("dbt.dbt_producer_watcher")
     assert (producer.select, producer.exclude) == ("path:models", None)
+
+
+def test_a_table_is_noticed_soon_after_dbt_has_built_it(dags: dict[str, DAG]) -> None:
+    dag = dags["transform"]
+    waiting = [task for task in dag.tasks if task.task_id.startswith("dbt.") and task.task_id.endswith("_run")]
+    assert waiting
+    assert {task.poke_interval for task in waiting} == {POKE_INTERVAL}
+    heard = dag.get_task("dbt.dbt_producer_watcher")._make_parse_callable()
+    # Without a context Cosmos would raise an error over a table.
+    heard(json.dumps({"data": {"node_info": {"materialized": "view", "node_status": "success"}}}), None)
 
 
 def test_no_dbt_test_runs_on_the_publishing_road(dags: dict[str, DAG]) -> None:
