@@ -134,6 +134,7 @@ class Road:
         self._dbt = dbt
         self._manifest = manifest
         self._runs = 0
+        self._made: set[str] = set()
 
     def run(self, books: Sequence[Book]) -> set[str]:
         """Let twenty things happen to each and publish them; the merchants that could not be published."""
@@ -186,7 +187,10 @@ class Road:
         return psycopg.connect(self._url)
 
     def _build(self, schema: str) -> None:
-        result = self._dbt("run", "--select", "+path:models/marts", "--no-write-json", build_schema=schema)
+        # Views hold nothing: once made, only those are made again that a new table takes with the old one.
+        marts = f"+path:models/marts{',config.materialized:table+' if schema in self._made else ''}"
+        self._made.add(schema)
+        result = self._dbt("run", "--select", marts, "--no-write-json", build_schema=schema)
         assert result.success, [r.message for r in result.result or () if r.status != "success"] or result.exception
 
 
