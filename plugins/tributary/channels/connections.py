@@ -1,8 +1,43 @@
-"""What every hook asks of its connection's fields, in the same words."""
+"""What every hook asks of its connection's fields, in the same words, and how it tries a connection."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import psycopg
+
+from tributary.http import RetryPolicy, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TRIAL = Timeouts(connect=5, read=10, total=15)
+"""The patience of somebody who has pressed a button."""
+
+
+class Closing(Protocol):
+    """An API that gives its connections back."""
+
+    def close(self) -> None:
+        """Gives the connections back."""
+
+
+A = TypeVar("A", bound=Closing)
+
+
+def tried(make: Callable[[Timeouts, RetryPolicy], A], diagnose: Callable[[A], tuple[bool, str]]) -> tuple[bool, str]:
+    """What the Test button says: the connection is tried once, quickly. `make` says in a ValueError what is missing."""
+    try:
+        api = make(TRIAL, RetryPolicy(attempts=1))
+    except ValueError as error:
+        return False, str(error)
+    try:
+        return diagnose(api)
+    except psycopg.OperationalError:
+        return False, "The warehouse does not answer; it says whether the vendor may be asked now."
+    finally:
+        api.close()
 
 
 def required(conn_id: str, name: str, value: object, meaning: str) -> str:

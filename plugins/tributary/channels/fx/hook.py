@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from tributary.channels.connections import address
+from tributary.channels.connections import address, tried
 from tributary.channels.fx.api import HOST, EcbApi, budgets
 from tributary.channels.fx.diagnosis import diagnose
 from tributary.channels.fx.file import RatesFile
@@ -53,14 +53,7 @@ class FxHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say how new its rates are."""
-        try:
-            rates = self._rates(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1))
-        except ValueError as error:
-            return False, str(error)
-        try:
-            return diagnose(rates)
-        finally:
-            rates.close()
+        return tried(self._rates, diagnose)
 
     def _rates(self, timeouts: Timeouts, retry: RetryPolicy) -> Rates:
         host = str(self.get_connection(self.fx_conn_id).host or "").strip() or HOST

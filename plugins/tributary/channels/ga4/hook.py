@@ -6,18 +6,19 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, required
+from tributary.channels.connections import address, required, tried
 from tributary.channels.ga4.diagnosis import diagnose
 from tributary.channels.ga4.settings import API_HOST, TRANSPORTS, Settings
 from tributary.channels.vendor_quotas import SharedQuota
 from tributary.http import RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
+    import psycopg
+
     from tributary.channels.ga4.api import Ga4Api
 
 
@@ -59,17 +60,7 @@ class Ga4Hook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say what is missing."""
-        try:
-            api = self._api(Timeouts(read=10, total=15), RetryPolicy(attempts=1))
-        except ValueError as error:
-            return False, str(error)
-        try:
-            return diagnose(api)
-        except psycopg.OperationalError:
-            what = f"The warehouse, connection {self.warehouse_conn_id!r}, does not answer"
-            return False, f"{what}; it says whether the property may be asked now."
-        finally:
-            api.close()
+        return tried(self._api, diagnose)
 
     def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> Ga4Api:
         connection = self.get_connection(self.ga4_conn_id)

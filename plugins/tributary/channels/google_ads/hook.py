@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, number, numbers, required
+from tributary.channels.connections import address, number, numbers, required, tried
 from tributary.channels.google_ads.diagnosis import diagnose
 from tributary.channels.google_ads.settings import API_HOST, TOKEN_URI, Settings
 from tributary.channels.google_ads.token import Secrets
@@ -18,6 +17,8 @@ from tributary.channels.vendor_quotas import SharedQuota
 from tributary.http import RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
+    import psycopg
+
     from tributary.channels.google_ads.api import GoogleAdsApi
 
 _NUMBER, _FORM = "ten digits, as Google Ads shows them (123-456-7890)", "[0-9]{10}|[0-9]{3}-[0-9]{3}-[0-9]{4}"
@@ -64,17 +65,7 @@ class GoogleAdsHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say what is missing."""
-        try:
-            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1))
-        except ValueError as error:
-            return False, str(error)
-        try:
-            return diagnose(api)
-        except psycopg.OperationalError:
-            what = f"The warehouse, connection {self.warehouse_conn_id!r}, does not answer"
-            return False, f"{what}; it says whether Google Ads may be asked now."
-        finally:
-            api.close()
+        return tried(self._api, diagnose)
 
     def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> GoogleAdsApi:
         connection = self.get_connection(self.google_ads_conn_id)

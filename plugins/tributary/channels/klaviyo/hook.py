@@ -10,7 +10,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, required
+from tributary.channels.connections import address, required, tried
 from tributary.channels.klaviyo.api import HOST, KlaviyoApi
 from tributary.channels.klaviyo.diagnosis import diagnose
 from tributary.channels.klaviyo.limits import REPORT_WINDOWS, REPORTS, Limits
@@ -59,14 +59,7 @@ class KlaviyoHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say what is missing."""
-        try:
-            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1))
-        except ValueError as error:
-            return False, str(error)
-        try:
-            return diagnose(api)
-        finally:
-            api.close()
+        return tried(self._api, diagnose)
 
     def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> KlaviyoApi:
         connection = self.get_connection(self.klaviyo_conn_id)

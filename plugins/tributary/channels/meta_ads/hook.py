@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, numbers, required
+from tributary.channels.connections import address, numbers, required, tried
 from tributary.channels.meta_ads.api import HOST, MetaAdsApi, smoothing
 from tributary.channels.meta_ads.diagnosis import diagnose
 from tributary.channels.meta_ads.refusals import explain
 from tributary.channels.vendor_quotas import SharedQuota
 from tributary.http import HttpClient, Redactor, RetryPolicy, Timeouts
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 class MetaAdsHook(BaseHook):
@@ -56,17 +58,7 @@ class MetaAdsHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say what is missing."""
-        try:
-            api = self._api(Timeouts(connect=5, read=20, total=30), RetryPolicy(attempts=1))
-        except ValueError as error:
-            return False, str(error)
-        try:
-            return diagnose(api)
-        except psycopg.OperationalError:
-            what = f"The warehouse, connection {self.warehouse_conn_id!r}, does not answer"
-            return False, f"{what}; it says whether the ad accounts may be asked now."
-        finally:
-            api.close()
+        return tried(self._api, diagnose)
 
     def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> MetaAdsApi:
         connection = self.get_connection(self.meta_ads_conn_id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from tributary.channels.connections import address, required
+from tributary.channels.connections import address, required, tried
 from tributary.channels.shopify.api import API_VERSION, ShopifyApi, budgets
 from tributary.channels.shopify.diagnosis import diagnose
 from tributary.channels.shopify.refusals import STATUS_REMEDIES
@@ -52,11 +52,7 @@ class ShopifyHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say what is missing."""
-        try:
-            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1))
-        except ValueError as error:
-            return False, str(error)
-        return diagnose(api)
+        return tried(self._api, diagnose)
 
     def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> ShopifyApi:
         connection = self.get_connection(self.shopify_conn_id)

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, numbers, required
+from tributary.channels.connections import address, numbers, required, tried
 from tributary.channels.tiktok_ads.api import API_HOST, TikTokAdsApi, budgets
 from tributary.channels.tiktok_ads.diagnosis import diagnose
 from tributary.channels.tiktok_ads.refusals import explain
@@ -49,14 +49,7 @@ class TikTokAdsHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say what is missing."""
-        try:
-            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1))
-        except ValueError as error:
-            return False, str(error)
-        try:
-            return diagnose(api)
-        finally:
-            api.close()
+        return tried(self._api, diagnose)
 
     def _api(self, timeouts: Timeouts, retry: RetryPolicy) -> TikTokAdsApi:
         connection = self.get_connection(self.tiktok_ads_conn_id)

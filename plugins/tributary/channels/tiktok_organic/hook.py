@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.crypto import get_fernet
 from airflow.sdk.log import mask_secret
 
-from tributary.channels.connections import address, required
+from tributary.channels.connections import address, required, tried
 from tributary.channels.tiktok_organic.api import API_HOST, TikTokOrganicApi, budgets
 from tributary.channels.tiktok_organic.diagnosis import diagnose
 from tributary.channels.tiktok_organic.refusals import explain
@@ -60,14 +60,7 @@ class TikTokOrganicHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection once, quickly, and say what is missing. A pair that has to be renewed is stored."""
-        try:
-            api = self._api(Timeouts(connect=5, read=10, total=15), RetryPolicy(attempts=1), is_trial=True)
-        except ValueError as error:
-            return False, str(error)
-        try:
-            return diagnose(api)
-        finally:
-            api.close()
+        return tried(partial(self._api, is_trial=True), diagnose)
 
     def _api(self, timeouts: Timeouts, retry: RetryPolicy, is_trial: bool = False) -> TikTokOrganicApi:
         connection = self.get_connection(self.tiktok_organic_conn_id)
