@@ -33,7 +33,6 @@ fields as (
         status text,
         "advertisingChannelType" text
     ) on true
-    -- a day of nothing but zeros may come without metrics
     left join lateral jsonb_to_record(unpacked.metrics) as metrics (
         "costMicros" bigint,
         impressions bigint,
@@ -44,7 +43,7 @@ fields as (
 
 ),
 
--- The vendor's JSON leaves out what is 0.
+-- A row that lacks a figure is a dead letter before; what protobuf's JSON leaves out would be 0.
 final as (
 
     select
