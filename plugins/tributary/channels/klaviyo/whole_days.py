@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from tributary.channels.records import noon
+from tributary.channels.records import first_noon, noon
 from tributary.declaration import Slice
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def touched(start: datetime, end: datetime, zone: ZoneInfo) -> Days:
 
 def standing(start: datetime, end: datetime) -> Days:
     """The dates whose noon UTC lies in [start, end); none, when the last is before the first."""
-    first, after = (_first_noon(moment).date() for moment in (start, end))
-    return Days(first, after - ONE_DAY)
+    return Days(first_noon(start), first_noon(end) - ONE_DAY)
 
 
 def midnight(of: date, zone: ZoneInfo) -> datetime:
@@ -69,9 +68,3 @@ def slices_at_noon(api: KlaviyoApi, start: datetime, end: datetime, most: int, r
     if start < end:
         for part in touched(start, end, api.account().time_zone).parts(most):
             yield Slice(noon(part.first), noon(part.after), read)
-
-
-def _first_noon(moment: datetime) -> datetime:
-    """The first noon UTC that is not before."""
-    today = noon(moment.astimezone(UTC).date())
-    return today if moment <= today else today + ONE_DAY
