@@ -67,15 +67,6 @@ class Road(road.Road):
         """What raw holds of each day."""
         return {date.fromisoformat(key): payload for key, payload in self.raw("rates", merchant=merchant).items()}
 
-    def changed(self) -> dict[str, str]:
-        """The days that are waiting to be built again, and what happened to each."""
-        query = "select record_id, operation from ops.changes where merchant_id = %(merchant)s"
-        return dict(self.query(query))
-
-    def forget_changes(self) -> None:
-        """As if everything had been built."""
-        self.query("with gone as (delete from ops.changes where merchant_id = %(merchant)s returning 1) select 1")
-
     def written(self) -> dict[str, str]:
         """Which transaction wrote each row."""
         return self.raw("rates", "xmin::text")

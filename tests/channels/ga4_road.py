@@ -105,34 +105,9 @@ class Road(road.Road):
         found = self.raw(stream)
         return {date.fromisoformat(key): payload["report"] for key, payload in found.items() if "report" in payload}
 
-    def changed(self, stream: str) -> dict[str, str]:
-        """The ids that are waiting to be built again, and what happened to each."""
-        query = "select record_id, operation from ops.changes where merchant_id = %(merchant)s and stream = %(stream)s"
-        return dict(self.query(query, stream=stream))
-
-    def forget_changes(self) -> None:
-        """As if everything had been built."""
-        self.query("with gone as (delete from ops.changes where merchant_id = %(merchant)s returning 1) select 1")
-
-    def errors(self) -> list[str]:
-        """What the ledger says of syncs that failed."""
-        return [
-            error
-            for (error,) in self.query(
-                "select error from ops.syncs where merchant_id = %(merchant)s and status = 'failed' order by started_at"
-            )
-        ]
-
     def fault(self, kind: str, route: str = REPORT, times: int | None = 1, skip: int = 0, **options: Any) -> None:
         """Lets the next requests go wrong."""
         self.sandbox.fault(kind, times, skip, route, **options)
-
-    def now(self) -> datetime:
-        """The sandbox's time."""
-        return datetime.fromisoformat(self.sandbox.admin("/clock", method="GET")["now"])
-
-    def advance(self, by: timedelta) -> None:
-        self.sandbox.admin("/clock", {"advance_seconds": int(by.total_seconds())})
 
     def quota(self, **left: int | None) -> dict[str, Any]:
         """What is left of the property's quotas, after it was set so."""

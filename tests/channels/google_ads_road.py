@@ -97,13 +97,6 @@ class Road(road.Road):
         """A sync until Google's own now."""
         return super().sync(stream, api or self.api(), now=None, merchant=merchant)
 
-    def now(self) -> datetime:
-        """The sandbox's time."""
-        return datetime.fromisoformat(self.sandbox.admin("/clock", method="GET")["now"])
-
-    def advance(self, by: timedelta) -> None:
-        self.sandbox.admin("/clock", {"advance_seconds": int(by.total_seconds())})
-
     def happens(self, what: str, of: str = "aurora", **how: Any) -> None:
         """Something becomes of a merchant's advertising."""
         self.sandbox.admin(f"/shops/{of}/ads/{what}", how)
@@ -141,8 +134,3 @@ class Road(road.Road):
             )
             for row in rows
         }
-
-    def errors(self) -> list[str]:
-        """What the ledger says of syncs that failed."""
-        query = "select error from ops.syncs where merchant_id = %(merchant)s and status = 'failed' order by started_at"
-        return [error for (error,) in self.query(query)]

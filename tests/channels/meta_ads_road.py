@@ -191,20 +191,6 @@ class Road(road.Road):
         """The ids of the accounts' days that were read, whatever they showed."""
         return {record_id for record_id, payload in self.raw(STREAM).items() if "date" in payload}
 
-    def changed(self) -> dict[str, str]:
-        """The ids that are waiting to be built again, and what happened to each."""
-        query = "select record_id, operation from ops.changes where merchant_id = %(merchant)s"
-        return dict(self.query(query))
-
-    def forget_changes(self) -> None:
-        """As if everything had been built."""
-        self.query("with gone as (delete from ops.changes where merchant_id = %(merchant)s returning 1) select 1")
-
-    def errors(self) -> list[str]:
-        """What the ledger says of syncs that failed."""
-        query = "select error from ops.syncs where merchant_id = %(merchant)s and status = 'failed' order by started_at"
-        return [error for (error,) in self.query(query)]
-
     def restore(self) -> None:
         """The sandbox as it was before, but for what happened to campaigns."""
         self.no_faults()

@@ -115,6 +115,31 @@ class Road(ABC):
             stream=stream,
         )
 
+    def errors(self) -> list[str]:
+        """What the ledger says of syncs that failed."""
+        query = "select error from ops.syncs where merchant_id = %(merchant)s and status = 'failed' order by started_at"
+        return [error for (error,) in self.query(query)]
+
+    def changed(self, stream: str = "") -> dict[str, str]:
+        """The ids that are waiting to be built again, and what happened to each; of one stream, or of all."""
+        query = """
+            select record_id, operation from ops.changes
+            where merchant_id = %(merchant)s and %(stream)s in ('', stream)
+        """
+        return dict(self.query(query, stream=stream))
+
+    def forget_changes(self) -> None:
+        """As if everything had been built."""
+        self.query("with gone as (delete from ops.changes where merchant_id = %(merchant)s returning 1) select 1")
+
+    def now(self) -> datetime:
+        """The sandbox's time."""
+        return datetime.fromisoformat(self.sandbox.admin("/clock", method="GET")["now"])
+
+    def advance(self, by: timedelta) -> None:
+        """So much time passes in the sandbox."""
+        self.sandbox.admin("/clock", {"advance_seconds": int(by.total_seconds())})
+
     def no_faults(self) -> None:
         self.sandbox.admin("/faults", method="DELETE")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -133,14 +133,6 @@ class Road(road.Road):
     def sync(self, stream: Stream | str, api: Any = None, *, merchant: str = "", **_: Any) -> SyncReport:
         """A sync until the sandbox's own now."""
         return super().sync(stream, api or self.api(), now=None, merchant=merchant)
-
-    def now(self) -> datetime:
-        """The sandbox's time."""
-        return datetime.fromisoformat(self.sandbox.admin("/clock", method="GET")["now"])
-
-    def advance(self, by: timedelta) -> None:
-        """So much time passes."""
-        self.sandbox.admin("/clock", {"advance_seconds": int(by.total_seconds())})
 
     def fault(self, kind: str, route: str = REPORT, times: int | None = 1, skip: int = 0, **options: Any) -> None:
         """Lets the next requests go wrong."""
