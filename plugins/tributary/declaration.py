@@ -119,12 +119,24 @@ class Stream:
     children: tuple[str, ...] = ()
     """Collections with a time of their own, replaced together with their parent."""
     quiet: frozenset[str] = frozenset()
-    """Of the stream and its children, those whose change moves no figure of their own day."""
-    identities: Mapping[str, str] = field(default_factory=dict)
-    """Kind of identity -> SQL expression over `payload`: rows that share one are recomputed together, and indexed.
+    """Of the stream and its children, those that stand on no day of their own.
 
-    A kind that several streams declare makes one thing of their rows, so that the rows' children are recomputed too.
+    A child's change is its parent's too. What a quiet stream's change touches is what it shares an identity or a link
+    with; without one it touches nothing.
     """
+    reach: timedelta | None = None
+    """For how long after it a record may move figures, as a click those of an order."""
+    matters: Mapping[str, str] = field(default_factory=dict)
+    """The stream or a child -> SQL expression over `payload`: a change that leaves it as it was moves no figure."""
+    identities: Mapping[str, str] = field(default_factory=dict)
+    """Kind of identity -> SQL expression over `payload`: whom a row is of, followed from row to row, and indexed.
+
+    Rows that share one are recomputed together, and a person's one identity leads to the other. A kind that several
+    streams declare makes one thing of their rows, so that the rows' children are recomputed too.
+    """
+    links: Mapping[str, str] = field(default_factory=dict)
+    """The same of what a row is about, as an order: rows that share one are recomputed together, and it leads no
+    further."""
     max_dead_letter_rate: float = 0.01
     """Above this share of unacceptable records the sync fails, after the good ones landed."""
 

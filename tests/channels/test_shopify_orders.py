@@ -328,6 +328,7 @@ def test_the_declaration_is_whole() -> None:
     assert [stream.name for stream in SHOPIFY.streams] == ["orders", "customers", "products"]
     assert SHOPIFY.stream("orders") is ORDERS
     assert ORDERS.children == ("refunds", "visits")
-    assert set(ORDERS.identities) == {"customer", "email", "tiktok_order"}
+    assert set(ORDERS.identities) == {"customer", "email"}
+    assert set(ORDERS.links) == {"transaction", "tiktok_order"}
     with pytest.raises(LookupError, match="no stream 'visits'"):
         SHOPIFY.stream("visits")

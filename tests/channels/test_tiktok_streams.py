@@ -38,7 +38,7 @@ def test_the_declaration_is_whole() -> None:
     names = [stream.name for stream in TIKTOK_SHOP.streams]
     assert len(names) == len(set(names)) == 9
     assert {stream.name for stream in TIKTOK_SHOP.streams if stream.write == "snapshot"} == {"video_details"}
-    assert {stream.name for stream in TIKTOK_SHOP.streams if stream.quiet} == {"products", "statements"}
+    assert {stream.name for stream in TIKTOK_SHOP.streams if stream.quiet} == {"statements"}
     assert all(stream.api_version and len(stream.api_version) == 6 for stream in TIKTOK_SHOP.streams)
     # A mirror is found from either side, whichever of the two arrives first.
     mirrored = {stream.name for stream in TIKTOK_SHOP.streams if "tiktok_order" in stream.identities}

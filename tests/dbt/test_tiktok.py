@@ -429,14 +429,16 @@ def test_staging_looks_up_as_raw_indexes(built: Connection) -> None:
         plan = explain(built, f"select 1 from staging.{question} = 'x' and merchant_id = 'aurora'")
         assert f"tiktok_shop_{stream}_is_{kind}_" in plan, plan
     built.rollback()
-    assert {(stream.name, kind) for stream in TIKTOK_SHOP.streams for kind in stream.identities} == {
+    assert {
+        (stream.name, kind) for stream in TIKTOK_SHOP.streams for kind in (*stream.identities, *stream.links)
+    } == {
         *asked,
         ("orders", "tiktok_order"),
     }
 
 
 def test_the_declared_original_of_a_copy_is_the_one_that_staging_reads(built: Connection) -> None:
-    expression = identity_expression(SHOPIFY.stream("orders").identities["tiktok_order"]).as_string(built)
+    expression = identity_expression(SHOPIFY.stream("orders").links["tiktok_order"]).as_string(built)
     told = built.execute(
         f"select record_id, {expression} from raw.shopify_orders where merchant_id = 'aurora'"  # type: ignore[arg-type]
     ).fetchall()

@@ -125,7 +125,7 @@ def test_a_stream_may_cut_its_history_itself(connect: Connect, conn: psycopg.Con
 
 
 def test_changes_of_quiet_streams_touch_no_day_and_are_forgotten(connect: Connect, conn: psycopg.Connection) -> None:
-    silent = replace(ORDERS, quiet=frozenset({"orders", "refunds"}))
+    silent = replace(ORDERS, quiet=frozenset({"orders", "refunds"}), identities={})
     channel = replace(SHOP, streams=(silent,))
     sync(connect, Vendor([page(order("1"), refunds=[refund("1/7")])]), stream=silent)
     assert changes(conn)

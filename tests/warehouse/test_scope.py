@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from tests.warehouse.shop import SHOP, START, add_merchants, merchant, put
+from tests.warehouse.shop import ORDERS, SHOP, START, VISITS, add_merchants, merchant, put
 from tributary.warehouse.errors import UnknownMerchant
 from tributary.warehouse.scope import open_build
 from tributary.warehouse.settings import apply_merchants
@@ -142,6 +143,100 @@ def test_days_are_final_by_what_is_there_not_by_what_it_says(
     open_build(conn, "build", [SHOP])
 
     assert scope(conn) == days(*touched)
+
+
+def test_what_happens_to_a_part_reaches_whatever_its_whole_does(conn: psycopg.Connection) -> None:
+    add_merchants(conn, merchant())
+    put(conn, "aurora", "orders", "1", day(1), customer="c1")
+    put(conn, "aurora", "orders", "2", day(2), customer="c1")
+    put(conn, "aurora", "orders", "3", day(3), customer="c2")
+    put(conn, "aurora", "refunds", "1/7", day(8))
+    log(conn, "refunds", "1/7", new_at=day(8))
+
+    open_build(conn, "build", [SHOP])
+
+    assert scope(conn) == days(1, 2, 8)
+
+
+def test_a_part_without_a_day_of_its_own_counts_on_the_day_of_its_whole(conn: psycopg.Connection) -> None:
+    add_merchants(conn, merchant())
+    channel = replace(SHOP, streams=(replace(ORDERS, quiet=frozenset({"refunds"})),))
+    put(conn, "aurora", "orders", "1", day(1), customer="c1")
+    put(conn, "aurora", "orders", "2", day(2), customer="c1")
+    put(conn, "aurora", "refunds", "1/7", day(8))
+    log(conn, "refunds", "1/7", new_at=day(8))
+    log(conn, "refunds", "1/6", old=(day(7), {}))
+
+    open_build(conn, "build", [channel])
+
+    assert scope(conn) == days(1, 2)
+
+
+def test_a_link_leads_to_what_shares_it_and_no_further(conn: psycopg.Connection) -> None:
+    add_merchants(conn, merchant())
+    linked = replace(ORDERS, links={"number": "payload ->> 'number'"})
+    notes = replace(ORDERS, name="visits", children=(), identities={}, links=linked.links, quiet=frozenset({"visits"}))
+    channel = replace(SHOP, streams=(linked, notes))
+    put(conn, "aurora", "orders", "1", day(1), customer="c1", number="n1")
+    put(conn, "aurora", "orders", "2", day(2), customer="c1", number="n2")
+    put(conn, "aurora", "visits", "of 1", day(9), number="n1")
+    log(conn, "visits", "of 1", new_at=day(9))
+
+    open_build(conn, "build", [channel])
+
+    assert scope(conn) == days(1)
+
+
+def test_a_click_reaches_the_days_that_may_be_its_success_as_far_as_there_are_any(conn: psycopg.Connection) -> None:
+    add_merchants(conn, merchant(), merchant("nordlicht"))
+    channel = replace(SHOP, streams=(ORDERS, replace(VISITS, reach=timedelta(days=3))))
+    conn.execute("create table marts.fct_revenue (merchant_id text, date_day date)")
+    for at in (1, 2, 4, 5, 6):
+        conn.execute("insert into marts.fct_revenue values ('aurora', %s)", (day(at).date(),))
+    conn.execute("insert into marts.fct_revenue values ('nordlicht', %s)", (day(3).date(),))
+    log(conn, "visits", "a click", old=(day(1), {}), new_at=day(2))
+
+    open_build(conn, "build", [channel])
+
+    assert scope(conn) == days(1, 2, 4, 5)
+
+
+def test_what_does_not_matter_is_forgotten(conn: psycopg.Connection) -> None:
+    add_merchants(conn, merchant())
+    channel = replace(SHOP, streams=(replace(ORDERS, identities={}, matters={"orders": "payload -> 'number'"}),))
+    was = {"number": "n1", "stock": "5"}
+    for id_, at in {"touched": 1, "renamed": 2, "moved": 3, "new": 4, "there and back": 5}.items():
+        put(conn, "aurora", "orders", id_, day(at), number="n2" if id_ == "renamed" else "n1")
+    log(conn, "orders", "touched", old=(day(1), was), new_at=day(1))
+    log(conn, "orders", "renamed", old=(day(2), was), new_at=day(2))
+    log(conn, "orders", "moved", old=(day(13), was), new_at=day(3))
+    log(conn, "orders", "new", new_at=day(4))
+    log(conn, "orders", "gone", old=(day(6), was))
+
+    open_build(conn, "build", [channel])
+
+    assert scope(conn) == days(2, 3, 13, 4, 6)
+    assert conn.execute("select count(*) from ops.changes where record_id = 'touched'").fetchone() == (0,)
+
+
+def test_settings_of_a_date_touch_the_days_from_then_on(conn: psycopg.Connection) -> None:
+    add_merchants(conn, merchant(), merchant("nordlicht"))
+    for at in (1, 4, 6):
+        put(conn, "aurora", "orders", str(at), day(at))
+        put(conn, "nordlicht", "orders", str(at), day(at))
+    conn.execute("create table marts.fct_revenue (merchant_id text, date_day date)")
+    for at in (3, 5):
+        conn.execute("insert into marts.fct_revenue values ('aurora', %s)", (day(at).date(),))
+    for at in (4, 9):
+        conn.execute(
+            "insert into ops.changes (merchant_id, channel, stream, operation, new_event_at) "
+            "values ('aurora', 'settings', 'costs', 'settings', %s)",
+            (day(at).replace(hour=8),),
+        )
+
+    open_build(conn, "build", [SHOP])
+
+    assert scope(conn) == days(4, 5, 6)
 
 
 def test_what_several_streams_know_is_reached_with_its_children(conn: psycopg.Connection) -> None:

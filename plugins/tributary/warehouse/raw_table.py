@@ -92,7 +92,7 @@ def _index_declared(conn: Connection, channel: Channel, stream: Stream) -> None:
 
 def _declared_indexes(table: str, stream: Stream) -> Iterator[tuple[str, sql.Composable]]:
     """Names carry a digest of the expression, so that an edited declaration gets a new index."""
-    for kind, expression in stream.identities.items():
+    for kind, expression in (*stream.identities.items(), *stream.links.items()):
         definition = sql.SQL("(merchant_id, ({}))").format(identity_expression(expression))
         yield f"{table}_is_{kind}_{_digest(expression)}", definition
     if stream.unfinished is not None:

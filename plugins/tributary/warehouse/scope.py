@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from tributary.warehouse.errors import UnknownMerchant
+from tributary.warehouse.raw_table import raw_table
 from tributary.warehouse.touched import find_days
 
 if TYPE_CHECKING:
@@ -57,6 +58,23 @@ inner join ops.merchants on merchants.merchant_id = touched_day.merchant_id
 """)
 
 
+# Each change is compared with what is there now: what was changed and changed back leaves nothing to compute.
+_FORGET_IMMATERIAL = sql.SQL("""
+delete from ops.changes as change
+using {table} as stored
+where
+    change.channel = {channel}
+    and change.stream = {stream}
+    and change.operation = 'update'
+    and stored.merchant_id = change.merchant_id
+    and stored.record_id = change.record_id
+    and stored.event_at = change.old_event_at
+    and stored.event_at = change.new_event_at
+    and (select {expression} from (select change.old_payload as payload) as before)
+    is not distinct from (select {expression} from (select stored.payload as payload) as after)
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Build:
     """A build that may begin: its scope is in `<schema>.scope`."""
@@ -75,7 +93,7 @@ def open_build(conn: Connection, schema: str, channels: Sequence[Channel], every
     """
     build_id = uuid4()
     with conn.transaction():
-        _forget_quiet(conn, channels)
+        _forget_what_moves_nothing(conn, channels)
     with conn.transaction() as transaction:
         conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"tributary.build {schema}",))
         conn.execute("update ops.changes set build_id = %s", (build_id,))
@@ -101,13 +119,24 @@ def write_scope(conn: Connection, schema: str, build_id: UUID) -> Build | None:
     return Build(build_id, schema, list(days), sum(days.values())) if days else None
 
 
-def _forget_quiet(conn: Connection, channels: Sequence[Channel]) -> None:
+def _forget_what_moves_nothing(conn: Connection, channels: Sequence[Channel]) -> None:
     """Changes that move no figure have nothing to wait for."""
     for channel in channels:
         for stream in channel.streams:
-            conn.execute(
-                "delete from ops.changes where channel = %s and stream = any(%s)", (channel.name, sorted(stream.quiet))
-            )
+            if stream.name in stream.quiet and not stream.identities and not stream.links:
+                conn.execute(
+                    "delete from ops.changes where channel = %s and stream = any(%s)",
+                    (channel.name, [stream.name, *stream.children]),
+                )
+            for name, expression in stream.matters.items():
+                conn.execute(
+                    _FORGET_IMMATERIAL.format(
+                        table=raw_table(channel, name),
+                        channel=sql.Literal(channel.name),
+                        stream=sql.Literal(name),
+                        expression=sql.SQL(expression),
+                    )
+                )
 
 
 def _check_merchants(conn: Connection) -> None:

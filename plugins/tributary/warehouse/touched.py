@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from tributary.warehouse.mart_table import published_day_marts
-from tributary.warehouse.raw_table import identity_expression, raw_table
+from tributary.warehouse.raw_table import identity_expression, raw_table, raw_table_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from psycopg import Connection
 
@@ -32,6 +32,11 @@ select merchant_id, channel, stream, record_id, operation, old_event_at, new_eve
 from ops.changes
 where {changes};
 analyze claimed;
+create temporary table restated on commit drop as
+select merchant_id, min(coalesce(new_event_at, '-infinity')) as since
+from claimed
+where operation = 'settings'
+group by merchant_id;
 create temporary table touched (
     merchant_id text not null,
     event_at timestamptz not null
@@ -49,45 +54,14 @@ create temporary table linked (
 ) on commit drop;
 """)
 
-_OWN_TIMES = """
-insert into touched (merchant_id, event_at)
-select claimed.merchant_id, event.at
-from claimed
-cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as event (at)
-where event.at is not null
-"""
-
-# Children that changed themselves bring their old days; these are the days of the others, of a changed child's siblings
-# too: what one refund settles is not left for the next.
-_CHILDREN_OF_CHANGED = sql.SQL("""
-insert into touched (merchant_id, event_at)
-select parent.merchant_id, child.event_at
-from (
-    select claimed.merchant_id, claimed.record_id
-    from claimed
-    where claimed.channel = {channel} and claimed.stream = {stream}
-    union all
-    select claimed.merchant_id, left(claimed.record_id, -strpos(reverse(claimed.record_id), '/'))
-    from claimed
-    where claimed.channel = {channel} and claimed.stream = {child_stream}
-) as parent
-cross join lateral (
-    select event_at
-    from {child}
-    where
-        merchant_id = parent.merchant_id
-        and record_id > parent.record_id || '/'
-        and record_id < parent.record_id || '0'
-    offset 0
-) as child
-""")
-
+# What happens to a part of an order happens to the order, and so to whatever is computed from it.
 _PARENTS_OF_CHANGED = sql.SQL("""
-insert into touched (merchant_id, event_at)
-select claimed.merchant_id, parent.event_at
+insert into claimed (merchant_id, channel, stream, record_id, operation, old_event_at, new_event_at)
+select distinct
+    claimed.merchant_id, claimed.channel, {stream}, parent.record_id, 'update', parent.event_at, parent.event_at
 from claimed
 cross join lateral (
-    select event_at
+    select record_id, event_at
     from {parent}
     where
         merchant_id = claimed.merchant_id
@@ -95,6 +69,52 @@ cross join lateral (
     offset 0
 ) as parent
 where claimed.channel = {channel} and claimed.stream = {child_stream}
+""")
+
+_OWN_TIMES = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, event.at
+from claimed
+cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as event (at)
+where
+    event.at is not null
+    and claimed.operation <> 'settings'
+    and claimed.channel || '_' || claimed.stream <> all({quiet})
+""")
+
+# Children that changed themselves bring their old days; these are the days of the others.
+_CHILDREN_OF_CHANGED = sql.SQL("""
+insert into touched (merchant_id, event_at)
+select claimed.merchant_id, child.event_at
+from claimed
+cross join lateral (
+    select event_at
+    from {child}
+    where
+        merchant_id = claimed.merchant_id
+        and record_id > claimed.record_id || '/'
+        and record_id < claimed.record_id || '0'
+    offset 0
+) as child
+where claimed.channel = {channel} and claimed.stream = {stream}
+""")
+
+# A click counts for what is bought after it. Days that nobody has seen yet bring their own changes.
+_DAYS_REACHED = sql.SQL("""
+insert into touched_day (merchant_id, date_day)
+select distinct mart.merchant_id, mart.date_day
+from (
+    select distinct
+        claimed.merchant_id,
+        (event.at at time zone merchants.time_zone)::date as first_day,
+        ((event.at + {reach}) at time zone merchants.time_zone)::date as last_day
+    from claimed
+    inner join ops.merchants on merchants.merchant_id = claimed.merchant_id
+    cross join lateral (values (claimed.old_event_at), (claimed.new_event_at)) as event (at)
+    where claimed.channel = {channel} and claimed.stream = {stream} and event.at is not null
+) as reached
+inner join {mart} as mart
+    on mart.merchant_id = reached.merchant_id and mart.date_day between reached.first_day and reached.last_day
 """)
 
 # What a day gained is its reading less the one before, so a reading also touches the day of the next.
@@ -204,14 +224,17 @@ _ALL_TIMES = sql.SQL("""
 insert into touched (merchant_id, event_at)
 select stored.merchant_id, stored.event_at
 from {table} as stored
-where {everything} or stored.merchant_id in (select merchant_id from claimed where operation = 'settings')
+left join restated on restated.merchant_id = stored.merchant_id
+where {everything} or stored.event_at >= restated.since
 """)
 
 _ALL_DAYS = sql.SQL("""
 insert into touched_day (merchant_id, date_day)
 select distinct mart.merchant_id, mart.date_day
 from {mart} as mart
-where {everything} or mart.merchant_id in (select merchant_id from claimed where operation = 'settings')
+inner join ops.merchants on merchants.merchant_id = mart.merchant_id
+left join restated on restated.merchant_id = mart.merchant_id
+where {everything} or mart.date_day >= (restated.since at time zone merchants.time_zone)::date
 """)
 
 _DAYS_OF_TIMES = """
@@ -228,7 +251,7 @@ def find_days(conn: Connection, channels: Sequence[Channel], changes: sql.Compos
     streams = [(channel, stream) for channel in channels for stream in channel.streams]
     if not everything:
         _follow_changes(conn, streams)
-    settings = conn.execute("select exists (select from claimed where operation = 'settings')").fetchone()
+    settings = conn.execute("select exists (select from restated)").fetchone()
     if everything or settings == (True,):
         whole = sql.Literal(everything)
         for channel, stream in streams:
@@ -240,40 +263,40 @@ def find_days(conn: Connection, channels: Sequence[Channel], changes: sql.Compos
 
 
 def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
-    conn.execute(_OWN_TIMES)
     for channel, stream in streams:
+        for child in stream.children:
+            conn.execute(
+                _PARENTS_OF_CHANGED.format(
+                    channel=sql.Literal(channel.name),
+                    stream=sql.Literal(stream.name),
+                    child_stream=sql.Literal(child),
+                    parent=raw_table(channel, stream.name),
+                )
+            )
+    quiet = [raw_table_name(channel, name) for channel, stream in streams for name in sorted(stream.quiet)]
+    conn.execute(_OWN_TIMES.format(quiet=sql.Literal(quiet)))
+    for channel, stream in streams:
+        names = {
+            "channel": sql.Literal(channel.name),
+            "stream": sql.Literal(stream.name),
+            "table": raw_table(channel, stream.name),
+        }
         if stream.write == "snapshot":
-            conn.execute(
-                _NEXT_SNAPSHOTS.format(
-                    table=raw_table(channel, stream.name),
-                    channel=sql.Literal(channel.name),
-                    stream=sql.Literal(stream.name),
-                )
-            )
+            conn.execute(_NEXT_SNAPSHOTS.format(**names))
         if stream.restated_for is not None:
-            conn.execute(
-                _DAYS_MADE_FINAL.format(
-                    restated_for=sql.Literal(stream.restated_for),
-                    channel=sql.Literal(channel.name),
-                    stream=sql.Literal(stream.name),
-                )
-            )
+            conn.execute(_DAYS_MADE_FINAL.format(restated_for=sql.Literal(stream.restated_for), **names))
+        if stream.reach is not None:
+            for mart in published_day_marts(conn):
+                reached = {"reach": sql.Literal(stream.reach), "mart": sql.Identifier("marts", mart)}
+                conn.execute(_DAYS_REACHED.format(**reached, **names))
         for child in (child for child in stream.children if child not in stream.quiet):
-            names = {
-                "channel": sql.Literal(channel.name),
-                "stream": sql.Literal(stream.name),
-                "child_stream": sql.Literal(child),
-                "parent": raw_table(channel, stream.name),
-                "child": raw_table(channel, child),
-            }
-            conn.execute(_CHILDREN_OF_CHANGED.format(**names))
-            conn.execute(_PARENTS_OF_CHANGED.format(**names))
+            conn.execute(_CHILDREN_OF_CHANGED.format(child=raw_table(channel, child), **names))
     _follow_identities(conn, streams)
 
 
 def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
     for channel, stream in streams:
-        for kind, expression in stream.identities.items():
+        for kind, expression in _shared(stream):
             conn.execute(
                 _IDENTITIES_OF_CHANGED.format(
                     kind=sql.Literal(kind),
@@ -298,9 +321,10 @@ def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream
                     )
                 )
     conn.execute("analyze linked")
-    declared = Counter(kind for _, stream in streams for kind in stream.identities)
-    for channel, stream in streams:
-        for kind, expression in stream.identities.items():
+    dated = [(channel, stream) for channel, stream in streams if stream.name not in stream.quiet]
+    declared = Counter(kind for _, stream in dated for kind, _ in _shared(stream))
+    for channel, stream in dated:
+        for kind, expression in _shared(stream):
             names = {
                 "kind": sql.Literal(kind),
                 "identity": identity_expression(expression),
@@ -310,3 +334,9 @@ def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream
             for child in stream.children:
                 if declared[kind] > 1 and child not in stream.quiet:
                     conn.execute(_CHILDREN_OF_LINKED.format(**names, child=raw_table(channel, child)))
+
+
+def _shared(stream: Stream) -> Iterator[tuple[str, str]]:
+    """Whatever rows of the stream may share with others, and how it is read from one."""
+    yield from stream.identities.items()
+    yield from stream.links.items()

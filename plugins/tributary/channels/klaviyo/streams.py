@@ -80,6 +80,11 @@ PROFILES = Stream(
     budget=profiles.BUDGET,
     api_version=REVISION,
     quiet=frozenset({"profiles"}),
+    # Who clicked is told by the shop's id or by the address.
+    identities={
+        "customer": "payload #>> '{attributes,external_id}'",
+        "email": "nullif(lower(btrim(payload #>> '{attributes,email}')), '')",
+    },
 )
 
 EVENTS = Stream(
@@ -94,7 +99,8 @@ EVENTS = Stream(
     look_back=events.LOOK_BACK,
     budget=events.BUDGET,
     api_version=REVISION,
-    quiet=frozenset({"events"}),
+    # A click may win an order for so long.
+    reach=timedelta(hours=168),
 )
 
 DAYS = Stream(

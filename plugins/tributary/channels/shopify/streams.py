@@ -31,6 +31,10 @@ ORDERS = Stream(
     identities={
         "customer": "payload -> 'customer' ->> 'legacyResourceId'",
         "email": "nullif(lower(btrim(payload ->> 'email')), '')",
+    },
+    # Analytics knows a transaction by the order's id.
+    links={
+        "transaction": "payload ->> 'legacyResourceId'",
         "tiktok_order": "nullif(btrim(substr(jsonb_path_query_first(payload -> 'tags', "
         "'$[*] ? (@ starts with \"TikTokOrderID:\")') #>> '{}', 15)), '')",
     },
@@ -61,7 +65,12 @@ PRODUCTS = Stream(
     look_back=timedelta(hours=1),
     budget="graphql",
     children=("variants",),
-    quiet=frozenset({"products", "variants"}),
+    # A sale changes what is in stock, and so the product; no figure tells of that.
+    matters={
+        "products": "jsonb_build_array(payload -> 'title', payload -> 'productType', payload -> 'vendor', "
+        "payload -> 'status')",
+        "variants": "jsonb_build_array(payload -> 'title', payload -> 'sku', payload -> 'price')",
+    },
 )
 
 SHOPIFY = Channel(

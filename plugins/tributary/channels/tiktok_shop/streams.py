@@ -79,7 +79,7 @@ STATEMENT_TRANSACTIONS = Stream(
     look_back=DAYS_OF_STATEMENTS,
     budget=finance.BUDGET,
     api_version="202501",
-    identities={"tiktok_order": "payload ->> 'order_id'"},
+    links={"tiktok_order": "payload ->> 'order_id'"},
 )
 
 PRODUCTS = Stream(
@@ -94,7 +94,12 @@ PRODUCTS = Stream(
     look_back=AN_HOUR,
     budget=products.BUDGET,
     api_version="202502",
-    quiet=frozenset({"products"}),
+    # A sale changes what is in stock, and so the product; no figure tells of that.
+    matters={
+        "products": "jsonb_build_array(payload -> 'title', payload -> 'status', "
+        "jsonb_path_query_array(payload, '$.skus[*].id'), jsonb_path_query_array(payload, '$.skus[*].seller_sku'), "
+        "jsonb_path_query_array(payload, '$.skus[*].price'))",
+    },
 )
 
 
