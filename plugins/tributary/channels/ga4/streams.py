@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from tributary.channels.ga4.records import ONE_DAY
 from tributary.declaration import Channel, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tributary.channels.ga4.reports import Report
 
 API_VERSION = "v1beta"
@@ -20,13 +19,7 @@ LOOK_BACK = timedelta(days=4)
 """For how long Google Analytics goes on processing a day's events."""
 
 
-def _stream(
-    report: Report,
-    *,
-    is_quiet: bool = True,
-    restated_for: timedelta | None = None,
-    links: Mapping[str, str] | None = None,
-) -> Stream:
+def _stream(report: Report, *, is_quiet: bool = True, restated_for: timedelta | None = None) -> Stream:
     daily = Daily(report)
     return Stream(
         name=report.name,
@@ -43,14 +36,21 @@ def _stream(
         restated_for=restated_for,
         api_version=API_VERSION,
         quiet=frozenset({report.name}) if is_quiet else frozenset(),
-        links=links or {},
     )
 
 
 DAYS = _stream(reports.DAYS, is_quiet=False, restated_for=LOOK_BACK + ONE_DAY)
 SESSIONS = _stream(reports.SESSIONS, is_quiet=False)
 FUNNEL_EVENTS = _stream(reports.FUNNEL_EVENTS)
-TRANSACTIONS = _stream(reports.TRANSACTIONS, links={"transaction": "payload #>> '{row,transactionId}'"})
+TRANSACTIONS = replace(
+    _stream(reports.TRANSACTIONS),
+    links={"transaction": "payload #>> '{row,transactionId}'"},
+    # Its amounts are claims; what counts is where the buyer came from.
+    matters={
+        "transactions": "jsonb_build_array(payload #> '{row,sessionSource}', payload #> '{row,sessionMedium}', "
+        "payload #> '{row,sessionCampaignName}')"
+    },
+)
 AD_COST = _stream(reports.AD_COST)
 
 GA4 = Channel(

@@ -85,6 +85,8 @@ PROFILES = Stream(
         "customer": "payload #>> '{attributes,external_id}'",
         "email": "nullif(lower(btrim(payload #>> '{attributes,email}')), '')",
     },
+    # A profile changes with every event of its person.
+    matters={"profiles": "jsonb_build_array(payload #> '{attributes,external_id}', payload #> '{attributes,email}')"},
 )
 
 EVENTS = Stream(
