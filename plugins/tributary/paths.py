@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 ROOT = Path(os.environ.get("TRIBUTARY_HOME") or Path(__file__).resolve().parents[2])
-MERCHANTS = ROOT / "include" / "config" / "merchants.yaml"
+CONFIG = ROOT / "include" / "config"
+MERCHANTS = CONFIG / "merchants.yaml"
 RAW_CONTRACTS = ROOT / "include" / "contracts" / "raw"
 MART_CONTRACTS = ROOT / "include" / "contracts" / "marts"
 DBT_PROJECT = ROOT / "dbt"

@@ -45,6 +45,14 @@ def test_history_in_days_counts_back_from_today(tmp_path: Path) -> None:
     assert datetime.now(UTC).date() - aurora.history_start == timedelta(days=120)
 
 
+def test_domains_are_compared_in_one_form(tmp_path: Path) -> None:
+    text = (
+        GOOD + "    domains: [www.Aurora.example, aurora.myshopify.com, aurora.example]\n    personal_data_days: 730\n"
+    )
+    (aurora,) = load_merchants(write(tmp_path, text))
+    assert (aurora.domains, aurora.personal_data_days) == (("aurora.example", "aurora.myshopify.com"), 730)
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "message"),
     [
@@ -59,6 +67,9 @@ def test_history_in_days_counts_back_from_today(tmp_path: Path) -> None:
         ("history_start: 2026-08-01", "", r"give either history_start"),
         ("revenue_includes_tax: false", "revenue_includes_tax: 'no'", r"revenue_includes_tax is 'no'; it must be true"),
         ("merchant_id: aurora", "merchant_id: Aurora Inc", r"merchant_id 'Aurora Inc' must be 1 to 40 lower-case"),
+        ("history_start:", "domains: aurora.example\n    history_start:", r"domains is 'aurora.example'; .* list"),
+        ("history_start:", "domains: [https://a.b]\n    history_start:", r"domains has 'https://a.b'; .* a host alone"),
+        ("history_start:", "personal_data_days: 0\n    history_start:", r"personal_data_days is 0; .* from 1 to 36500"),
         ("merchants:", "shops:", r"must be one list under the key `merchants`"),
     ],
 )
@@ -84,6 +95,8 @@ def marked(conn: psycopg.Connection) -> list[tuple[str, str]]:
         ({"time_zone": "Europe/Berlin"}, True),
         ({"currency": "EUR"}, True),
         ({"revenue_includes_tax": True}, True),
+        ({"domains": ("aurora.example",)}, True),
+        ({"personal_data_days": 30}, False),
         ({"name": "Another name"}, False),
         ({"channels": {"shopify": "another"}}, False),
         ({}, False),

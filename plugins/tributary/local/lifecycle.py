@@ -24,7 +24,7 @@ from tributary.local.environment import METADATA_DATABASE, PORTS, external_postg
 from tributary.local.postgres import wait_until_ready
 from tributary.local.problem import ProblemError
 from tributary.local.progress import Progress, side_by_side
-from tributary.paths import DBT_MANIFEST, DBT_PROJECT, MERCHANTS, ROOT
+from tributary.paths import CONFIG, DBT_MANIFEST, DBT_PROJECT, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -117,17 +117,18 @@ def start_services(installation: Installation, env: Mapping[str, str]) -> None:
 
 
 def prepare_warehouse(env: Mapping[str, str], progress: Progress) -> None:
-    """The warehouse's schemas, raw tables and merchants."""
+    """The warehouse's schemas, raw tables and settings."""
     with progress.step("Warehouse") as step:
         from tributary.channels import CHANNELS
         from tributary.warehouse.migrate import migrate
-        from tributary.warehouse.settings import apply_merchants, load_merchants
+        from tributary.warehouse.settings_files import load_all_settings
+        from tributary.warehouse.settings_tables import apply_settings
 
         migrate(env["WAREHOUSE_URL"], CHANNELS)
-        merchants = load_merchants(MERCHANTS)
+        settings = load_all_settings(CONFIG)
         with psycopg.connect(env["WAREHOUSE_URL"]) as conn:
-            apply_merchants(conn, merchants)
-        step.result = f"merchants {', '.join(merchant.merchant_id for merchant in merchants)}"
+            apply_settings(conn, settings)
+        step.result = f"merchants {', '.join(merchant.merchant_id for merchant in settings.merchants)}"
 
 
 def prepare_metadata(installation: Installation, env: Mapping[str, str], progress: Progress) -> None:

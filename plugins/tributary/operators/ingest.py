@@ -12,8 +12,9 @@ from airflow.sdk import BaseOperator
 from tributary.channels import channel as declared
 from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse
-from tributary.paths import MERCHANTS
-from tributary.warehouse.settings import apply_merchants, load_merchants
+from tributary.paths import CONFIG
+from tributary.warehouse.settings_files import load_all_settings
+from tributary.warehouse.settings_tables import apply_settings
 from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PlanSyncsOperator(BaseOperator):
-    """Applies the merchants file to the warehouse and lists what this channel has to sync.
+    """Applies the files of settings to the warehouse and lists what this channel has to sync.
 
     :param channel: The channel's name.
     :param warehouse_conn_id: The warehouse's connection.
@@ -36,9 +37,9 @@ class PlanSyncsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return one entry per merchant and stream, for the mapped tasks that follow."""
-        channel, merchants = declared(self.channel), load_merchants(MERCHANTS)
+        channel, settings = declared(self.channel), load_all_settings(CONFIG)
         with warehouse(self.warehouse_conn_id) as conn:
-            apply_merchants(conn, merchants)
+            apply_settings(conn, settings)
         return [
             {
                 "merchant_id": merchant.merchant_id,
@@ -47,7 +48,7 @@ class PlanSyncsOperator(BaseOperator):
                 "history_start": merchant.history_start.isoformat(),
                 "datasets": [f"{channel.name}_{name}" for name in (stream.name, *stream.children)],
             }
-            for merchant in merchants
+            for merchant in settings.merchants
             if channel.name in merchant.channels
             for stream in channel.streams
         ]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
-import psycopg
 import yaml
-from psycopg import sql
 
 from tributary.channels import CHANNELS
+from tributary.warehouse.readers import create_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _MERCHANT_ID = re.compile(r"[a-z0-9][a-z0-9_]{0,39}")
+DOMAIN = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}")
 # ISO 4217, the active codes of money that shops sell in.
 _CURRENCIES = (
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF "
@@ -39,15 +38,18 @@ _KEYS = {
     "revenue_includes_tax",
     "history_start",
     "history_days",
+    "domains",
+    "personal_data_days",
     "channels",
 }
 
 _UPSERT = """
 insert into ops.merchants as known (
-    merchant_id, name, time_zone, currency, revenue_includes_tax, history_start
+    merchant_id, name, time_zone, currency, revenue_includes_tax, history_start, domains, personal_data_days
 )
 values (
-    %(merchant_id)s, %(name)s, %(time_zone)s, %(currency)s, %(revenue_includes_tax)s, %(history_start)s
+    %(merchant_id)s, %(name)s, %(time_zone)s, %(currency)s, %(revenue_includes_tax)s, %(history_start)s, %(domains)s,
+    %(personal_data_days)s
 )
 on conflict (merchant_id) do update
 set
@@ -56,6 +58,8 @@ set
     currency = excluded.currency,
     revenue_includes_tax = excluded.revenue_includes_tax,
     history_start = least(known.history_start, excluded.history_start),
+    domains = excluded.domains,
+    personal_data_days = excluded.personal_data_days,
     updated_at = now()
 """
 
@@ -69,12 +73,13 @@ where not exists (
         and time_zone = %(time_zone)s
         and currency = %(currency)s
         and revenue_includes_tax = %(revenue_includes_tax)s
+        and domains = %(domains)s
 )
 """
 
 
 class SettingsError(ValueError):
-    """The merchants file is wrong; the message says where, what, and what would be right."""
+    """A file of settings is wrong; the message says where, what, and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,10 @@ class Merchant:
     history_start: date
     channels: Mapping[str, str]
     """Channel -> Airflow connection id."""
+    domains: tuple[str, ...] = ()
+    """The shop's own, in order, without www."""
+    personal_data_days: int | None = None
+    """How long raw keeps people's data; None: as long as the rest."""
 
 
 def load_merchants(path: Path) -> list[Merchant]:
@@ -131,6 +140,8 @@ def _merchant(where: str, entry: Any) -> Merchant:
         revenue_includes_tax=includes_tax,
         history_start=_history_start(where, entry),
         channels=_channels(where, entry.get("channels", {})),
+        domains=_domains(where, entry.get("domains", [])),
+        personal_data_days=_personal_data_days(where, entry.get("personal_data_days")),
     )
 
 
@@ -152,6 +163,21 @@ def _history_start(where: str, entry: dict[str, Any]) -> date:
     if isinstance(start, datetime) or not isinstance(start, date):
         raise SettingsError(f"{where}: history_start is {start!r}; it must be a date such as 2026-08-01")
     return start
+
+
+def _domains(where: str, domains: Any) -> tuple[str, ...]:
+    if not isinstance(domains, list):
+        raise SettingsError(f"{where}: domains is {domains!r}; it must be a list such as [aurora.example]")
+    for domain in domains:
+        if not isinstance(domain, str) or not DOMAIN.fullmatch(domain.lower()):
+            raise SettingsError(f"{where}: domains has {domain!r}; it must be a host alone, such as aurora.example")
+    return tuple(sorted({domain.lower().removeprefix("www.") for domain in domains}))
+
+
+def _personal_data_days(where: str, days: Any) -> int | None:
+    if days is not None and (isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 36_500):
+        raise SettingsError(f"{where}: personal_data_days is {days!r}; it must be a whole number from 1 to 36500")
+    return days
 
 
 def _channels(where: str, channels: Any) -> dict[str, str]:
@@ -183,28 +209,9 @@ def apply_merchants(conn: Connection, merchants: Iterable[Merchant]) -> None:
                 "currency": merchant.currency,
                 "revenue_includes_tax": merchant.revenue_includes_tax,
                 "history_start": merchant.history_start,
+                "domains": list(merchant.domains),
+                "personal_data_days": merchant.personal_data_days,
             }
             conn.execute(_FIGURES_CHANGED, values)
             conn.execute(_UPSERT, values)
-            _create_reader(conn, f"tributary_reader_{merchant.merchant_id}")
-
-
-def _create_reader(conn: Connection, role: str) -> None:
-    missing_and_may = conn.execute(
-        """
-        select (rolcreaterole or rolsuper) and not exists (select from pg_roles where rolname = %s)
-        from pg_roles where rolname = current_user
-        """,
-        (role,),
-    ).fetchone()
-    if missing_and_may == (True,):
-        # Roles belong to the whole server: another warehouse may create the same one at this moment, and whoever made
-        # the group may not let others grant it. Then an administrator creates the reader, when one is wanted.
-        expected = (
-            psycopg.errors.DuplicateObject,
-            psycopg.errors.UniqueViolation,
-            psycopg.errors.InsufficientPrivilege,
-        )
-        with suppress(*expected), conn.transaction():
-            create = sql.SQL("create role {} nologin in role tributary_merchant_reader")
-            conn.execute(create.format(sql.Identifier(role)))
+            create_reader(conn, f"tributary_reader_{merchant.merchant_id}")
