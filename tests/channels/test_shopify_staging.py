@@ -119,6 +119,12 @@ def test_what_the_shop_sends_passes_its_contract(conn: psycopg.Connection, datas
         ("failed", "shopify_visits", "Every visit has its id", "payload = payload - 'id'"),
         ("failed", "shopify_visits", "Less than a tenth of visits lack their source", "payload = payload - 'source'"),
         ("failed", "shopify_visits", "Every visit has its order", "record_id = '0/' || record_id"),
+        (
+            "warned",
+            "shopify_visits",
+            "Most visits say by which link they came",
+            """payload = payload || '{"referrerUrl": "https://a.example/", "utmParameters": null}'""",
+        ),
         ("failed", "shopify_customers", "Every customer has its id", "payload = payload - 'legacyResourceId'"),
         (
             "warned",

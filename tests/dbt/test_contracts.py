@@ -31,10 +31,22 @@ def ago(days: int) -> str:
 SHOP, SEARCH = ads.account("101"), ads.account("111", "EUR")
 MAIL = {"delivered": 9, "opens_unique": 3, "clicks_unique": 1, "conversion_uniques": 1, "conversion_value": 10.0}
 
+VARIANT = {"legacyResourceId": "71", "title": "Blue", "sku": "SKU-71", "price": "10.00"}
+PRODUCT = (
+    (
+        "shopify_products",
+        "7",
+        TODAY - timedelta(days=12),
+        {"legacyResourceId": "7", "title": "Tent", "status": "ACTIVE", "variants": {"nodes": [VARIANT]}},
+    ),
+    ("shopify_variants", "7/71", TODAY - timedelta(days=12), VARIANT),
+)
+
 
 @pytest.fixture(scope="module")
 def built(conn: Connection, dbt: Dbt) -> Connection:
     """Ten good days of two merchants, built."""
+    conn.execute("insert into ops.traffic_sources values ('aurora', 'tiktok_shop', '*', 'tiktok_shop', false, null)")
     for merchant_id, currency in (("aurora", "USD"), ("nordlicht", "EUR")):
         for day in range(3, 13):
             load(
@@ -52,6 +64,7 @@ def built(conn: Connection, dbt: Dbt) -> Connection:
             )
     sold = tiktok.order("T1", ago(12)[:19], tiktok.unit("1", "12.00", seller="2.00"), shipping="3.00")
     tiktok.load(conn, "aurora", sold)
+    tiktok.load(conn, "aurora", *PRODUCT)
     for day in range(3, 13):
         tiktok.load(
             conn,
@@ -174,6 +187,65 @@ BLOCKING = [
         "Every ad account's currency has an exchange rate",
         "update gated.{0} set fx_rate = null where campaign_id = '2' and date_day = current_date - 5",
     ),
+    ("fct_roas", "No day of a paid channel is there twice", ONE_TOO_MANY),
+    (
+        "fct_roas",
+        "A channel without spend has no ROAS, and one with spend has",
+        "update gated.{0} set roas = null where spend > 0",
+    ),
+    (
+        "fct_roas",
+        "A channel without spend has no ROAS, and one with spend has",
+        "update gated.{0} set spend = null where channel = 'meta_ads'",
+    ),
+    ("fct_cac", "No day of a paid channel is there twice", ONE_TOO_MANY),
+    (
+        "fct_cac",
+        "A channel without new customers has no CAC, and one with new customers and spend has",
+        "update gated.{0} set cac = 1 where new_customers = 0",
+    ),
+    (
+        "fct_cac",
+        "A channel without new customers has no CAC, and one with new customers and spend has",
+        "update gated.{0} set new_customers = 1 where channel = 'meta_ads'",
+    ),
+    ("fct_attributed_orders", "No order is credited twice", ONE_TOO_MANY),
+    (
+        "fct_attributed_orders",
+        "No touch is credited with an order before it",
+        "update gated.{0} set occurred_at = ordered_at + interval '1 second' where order_id = 'T1'",
+    ),
+    (
+        "fct_attributed_orders",
+        "The credited revenue of a day is the revenue of its orders",
+        "update gated.{0} set attributed_revenue = attributed_revenue - 0.01 where order_id = '5'",
+    ),
+    ("dim_customers", "No customer is there twice", ONE_TOO_MANY),
+    (
+        "dim_customers",
+        "Every customer has a first order",
+        "update gated.{0} set first_order_id = null where date_day = current_date - 5",
+    ),
+    ("dim_products", "No product is there twice", ONE_TOO_MANY),
+    ("dim_products", "Every product has its id", "update gated.{0} set product_id = null where variant_id = '71'"),
+    ("fct_cohorts", "No cohort is there twice", ONE_TOO_MANY),
+    (
+        "fct_cohorts",
+        "Everybody in a cohort is new once",
+        "update gated.{0} set new_customers = 2 where date_day = current_date - 5",
+    ),
+    ("fct_channel_daily", "No day of a channel is there twice", ONE_TOO_MANY),
+    (
+        "fct_channel_daily",
+        "The orders credited to the channels of a day are the orders of the day",
+        "delete from gated.{0} where channel = 'direct' and date_day = current_date - 5",
+    ),
+    (
+        "fct_channel_daily",
+        "The orders credited to the channels of a day are the orders of the day",
+        "update gated.{0} set attributed_revenue = attributed_revenue + 0.01 where channel = 'direct'",
+    ),
+    ("fct_reconciliation", "No day of a claimant is there twice", ONE_TOO_MANY),
     (
         "fct_aov",
         "A day without orders has no average, and one with orders has",
@@ -194,6 +266,13 @@ TEXT = {
     "fct_website_sessions": "landing_page",
     "fct_email_campaigns": "message_name",
     "fct_ad_spend": "campaign_name",
+    "fct_attributed_orders": "campaign",
+    "dim_customers": "first_campaign",
+    "dim_products": "product_name",
+    "fct_roas": "channel",
+    "fct_cac": "channel",
+    "fct_channel_daily": "channel",
+    "fct_reconciliation": "claimant",
 }
 
 
@@ -363,6 +442,21 @@ def test_a_jump_warns(built: Connection, mart: str, check: str, damage: str) -> 
             "The ad accounts' days are the merchant's days",
             "update gated.fct_ad_spend set is_merchant_day = false where date_day = current_date - 5",
         ),
+        (
+            "fct_attributed_orders",
+            "Every credited source is in the list of traffic sources",
+            "update gated.fct_attributed_orders set in_taxonomy = false where order_id = 'T1'",
+        ),
+        (
+            "fct_attributed_orders",
+            "At least half of the orders of a closed day say where they came from",
+            """
+            insert into gated.fct_attributed_orders
+                (merchant_id, date_day, sales_channel, order_id, rule, in_taxonomy, attributed_revenue)
+            select 'aurora', current_date - 5, 'shopify', 'X' || number, 'direct', true, 0
+            from generate_series(1, 19) as number
+            """,
+        ),
     ],
 )
 def test_what_does_not_add_up_warns(built: Connection, mart: str, check: str, damage: str) -> None:
@@ -371,16 +465,19 @@ def test_what_does_not_add_up_warns(built: Connection, mart: str, check: str, da
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("mart", "change"),
     [
-        "update gated.fct_orders set mirrors_channel = 'tiktok_shop', is_counted = false where order_id = '5'",
-        "update gated.fct_tiktok_videos set likes = -5, saves = -1 where video_id = '95'",
+        (
+            "fct_orders",
+            "update gated.fct_orders set mirrors_channel = 'tiktok_shop', is_counted = false where order_id = '5'",
+        ),
+        ("fct_tiktok_videos", "update gated.fct_tiktok_videos set likes = -5, saves = -1 where video_id = '95'"),
     ],
     ids=["a copy that does not count", "likes that were taken back"],
 )
-def test_what_is_as_it_should_be_passes(built: Connection, change: str) -> None:
+def test_what_is_as_it_should_be_passes(built: Connection, mart: str, change: str) -> None:
     built.execute(change)
-    assert objections(gate(built, MART_CONTRACTS)) == set()
+    assert objections(gate(built, MART_CONTRACTS, dataset=mart)) == set()
 
 
 @pytest.mark.parametrize(

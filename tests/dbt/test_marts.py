@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from tests.dbt.conftest import Dbt, Rows
 
 ZONES = {"aurora": "America/New_York", "nordlicht": "Europe/Berlin", "withtax": "Asia/Tokyo"}
-MARTS = ("fct_orders", "fct_order_lines", "fct_refunds", "fct_revenue", "fct_aov", "fct_daily_metrics")
+MARTS = (
+    "fct_orders",
+    "fct_order_lines",
+    "fct_refunds",
+    "fct_revenue",
+    "fct_aov",
+    "fct_daily_metrics",
+    "dim_customers",
+    "fct_cohorts",
+)
 
 AURORA = [
     # A return five days later of one of two units, and an edit that took the third out.
@@ -249,7 +258,7 @@ def test_a_scope_gives_the_rows_of_a_full_build(
             day::timestamp at time zone time_zone as starts_at,
             (day + interval '1 day')::timestamp at time zone time_zone as ends_at
         from ops.merchants
-        cross join unnest('{2026-09-01,2026-09-06,2026-10-25,2026-11-01}'::timestamp[]) as day
+        cross join unnest('{2026-08-01,2026-09-01,2026-09-06,2026-10-20,2026-10-25,2026-11-01}'::timestamp[]) as day
         where merchant_id <> 'withtax'
         """
     )

@@ -429,9 +429,7 @@ def test_staging_looks_up_as_raw_indexes(built: Connection) -> None:
         plan = explain(built, f"select 1 from staging.{question} = 'x' and merchant_id = 'aurora'")
         assert f"tiktok_shop_{stream}_is_{kind}_" in plan, plan
     built.rollback()
-    assert {
-        (stream.name, kind) for stream in TIKTOK_SHOP.streams for kind in (*stream.identities, *stream.links)
-    } == {
+    assert {(stream.name, kind) for stream in TIKTOK_SHOP.streams for kind in (*stream.identities, *stream.links)} == {
         *asked,
         ("orders", "tiktok_order"),
     }

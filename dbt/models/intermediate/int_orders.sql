@@ -31,6 +31,7 @@ final as (
         orders.is_cancelled,
         orders.is_test,
         orders.is_fully_refunded,
+        orders.is_final or originals.order_id is not null as is_final,
         orders.ordered_at
     from orders
     left join lateral (

@@ -16,6 +16,7 @@ final as (
         null::bigint as impressions,
         visits.engagements,
         days.sessions as clicks,
+        null::numeric as spend,
         visits.orders,
         visits.claimed_value,
         {{ ga4_is_final('days') }} as is_final,

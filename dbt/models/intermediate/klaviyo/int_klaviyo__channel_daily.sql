@@ -22,6 +22,7 @@ final as (
         claimed.impressions,
         claimed.engagements,
         claimed.clicks,
+        null::numeric as spend,
         claimed.orders,
         claimed.claimed_value,
         claimed.is_final,

@@ -37,6 +37,9 @@ final as (
         orders.is_cancelled,
         orders.is_test,
         coalesce(orders.financial_status = 'REFUNDED', false) as is_fully_refunded,
+        orders.is_cancelled
+        or orders.is_test
+        or coalesce(orders.financial_status not in ('PENDING', 'AUTHORIZED', 'PARTIALLY_PAID'), true) as is_final,
 
         orders.ordered_at
     from orders

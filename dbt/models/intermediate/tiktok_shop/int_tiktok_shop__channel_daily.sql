@@ -16,6 +16,7 @@ final as (
         watched.impressions,
         watched.engagements,
         watched.clicks,
+        null::numeric as spend,
         days.orders,
         days.gmv as claimed_value,
         {{ tiktok_shop_is_final('days') }} as is_final,

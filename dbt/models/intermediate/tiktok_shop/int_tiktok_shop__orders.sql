@@ -47,16 +47,29 @@ final as (
         orders.is_cancelled,
         orders.is_sample as is_test,
         coalesce(refunded.refunds > 0 and refunded.refunds >= orders.total_price, false) as is_fully_refunded,
+        -- its last refund is settled, so all are; one that waits for its payment may still count
+        (
+            settled.fees is not null
+            or orders.is_cancelled
+            or orders.is_sample
+            or orders.is_replacement
+            or orders.is_exchange
+        )
+        and coalesce(settled.refund_settled_at >= refunded.changed_at, refunded.changed_at is null) as is_final,
 
         orders.ordered_at
     from priced as orders
     inner join lateral (
-        select coalesce(sum(refunds.refunded_total), 0.00) as refunds
+        select
+            coalesce(sum(refunds.refunded_total), 0.00) as refunds,
+            max(refunds.changed_at) as changed_at
         from {{ ref('int_tiktok_shop__refund_amounts') }} as refunds
         where refunds.merchant_id = orders.merchant_id and refunds.order_id = orders.order_key
     ) as refunded on true
     inner join lateral (
-        select sum(transactions.fees) as fees
+        select
+            sum(transactions.fees) as fees,
+            max(transactions.settled_at) filter (where transactions.refunded_subtotal <> 0) as refund_settled_at
         from {{ ref('stg_tiktok_shop__statement_transactions') }} as transactions
         where transactions.merchant_id = orders.merchant_id and transactions.order_id = orders.order_key
     ) as settled on true

@@ -26,7 +26,9 @@ lines as (
         order_id,
         sum(quantity)::bigint as quantity,
         sum(gross_sales) as gross_sales,
-        sum(discounts) as discounts
+        sum(discounts) as discounts,
+        sum(cost_of_goods) as cost_of_goods,
+        sum(gross_sales) filter (where cost_of_goods is not null) as costed_sales
     from {{ ref('fct_order_lines') }}
     group by merchant_id, sales_channel, order_id
 
@@ -41,6 +43,8 @@ joined as (
         coalesce(lines.quantity, 0) as quantity,
         coalesce(lines.gross_sales, 0.00) as gross_sales,
         coalesce(lines.discounts, 0.00) as discounts,
+        lines.cost_of_goods,
+        coalesce(lines.costed_sales, 0.00) as costed_sales,
         orders.tax_charged - orders.tax_refunded as tax,
         ops.customer_key(orders.merchant_id, customers.customer_identity) as customer_key,
         coalesce(customers.first_order_id = orders.order_id, false) as is_first_order,
@@ -70,40 +74,39 @@ joined as (
 final as (
 
     select
-        merchant_id,
-        date_day,
-        sales_channel,
-        order_id,
-        order_name,
-        customer_key,
-        currency,
-        financial_status,
-        quantity,
-        gross_sales,
-        discounts,
-        shipping,
-        tax_charged,
-        duties,
-        tips,
-        total_price,
-        refunds,
-        tax_refunded,
-        duties_refunded,
-        tax,
-        fees,
-        case
-            when not is_counted then 0.00
-            when revenue_includes_tax then gross_sales - discounts + shipping - refunds + tax
-            else gross_sales - discounts + shipping - refunds
-        end as revenue,
-        mirrors_channel,
-        mirrors_order_id,
-        is_counted,
-        is_cancelled,
-        is_test,
-        is_first_order and is_counted and not is_fully_refunded as is_new_customer,
-        is_later_order and is_counted as is_returning_customer,
-        ordered_at,
+        joined.merchant_id,
+        joined.date_day,
+        joined.sales_channel,
+        joined.order_id,
+        joined.order_name,
+        joined.customer_key,
+        joined.currency,
+        joined.financial_status,
+        joined.quantity,
+        joined.gross_sales,
+        joined.discounts,
+        joined.shipping,
+        joined.tax_charged,
+        joined.duties,
+        joined.tips,
+        joined.total_price,
+        joined.refunds,
+        joined.tax_refunded,
+        joined.duties_refunded,
+        joined.tax,
+        joined.fees,
+        joined.cost_of_goods,
+        joined.costed_sales,
+        {{ revenue_of_order('joined') }} as revenue,
+        joined.mirrors_channel,
+        joined.mirrors_order_id,
+        joined.is_counted,
+        joined.is_cancelled,
+        joined.is_test,
+        joined.is_first_order and joined.is_counted and not joined.is_fully_refunded as is_new_customer,
+        joined.is_later_order and joined.is_counted as is_returning_customer,
+        joined.is_final,
+        joined.ordered_at,
         1 as metric_version
     from joined
 

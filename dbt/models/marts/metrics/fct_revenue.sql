@@ -16,7 +16,10 @@ orders as (
         sum(duties) filter (where is_counted) as duties,
         sum(tips) filter (where is_counted) as tips,
         sum(revenue) as revenue,
-        sum(fees) filter (where is_counted) as fees
+        sum(fees) filter (where is_counted) as fees,
+        sum(cost_of_goods) filter (where is_counted) as cost_of_goods,
+        sum(costed_sales) filter (where is_counted) as costed_sales,
+        bool_and(is_final) as is_final
     from {{ ref('fct_orders') }}
     group by merchant_id, date_day, sales_channel
 
@@ -29,7 +32,8 @@ refunds as (
         date_day,
         sales_channel,
         sum(refunds) filter (where is_counted) as refunds_cash,
-        sum(tax_refunded) filter (where is_counted) as tax_refunded_cash
+        sum(tax_refunded) filter (where is_counted) as tax_refunded_cash,
+        bool_and(is_final) as is_final
     from {{ ref('fct_refunds') }}
     group by merchant_id, date_day, sales_channel
 
@@ -58,7 +62,10 @@ days as (
         coalesce(orders.revenue, 0.00) as revenue,
         coalesce(refunds.refunds_cash, 0.00) as refunds_cash,
         coalesce(orders.tax_charged, 0.00) - coalesce(refunds.tax_refunded_cash, 0.00) as tax_cash,
-        orders.fees
+        orders.fees,
+        orders.cost_of_goods,
+        coalesce(orders.costed_sales, 0.00) as costed_sales,
+        coalesce(orders.is_final, true) and coalesce(refunds.is_final, true) as is_final
     from orders
     full join refunds using (merchant_id, date_day, sales_channel)
 
@@ -85,6 +92,9 @@ final as (
         days.duties,
         days.tips,
         days.fees,
+        days.cost_of_goods,
+        days.costed_sales,
+        days.is_final,
         1 as metric_version
     from days
     inner join merchants on days.merchant_id = merchants.merchant_id

@@ -1,3 +1,4 @@
+-- The order's id is written exactly as the stream declares and raw indexes it, so that a look-up uses the index.
 with
 
 source as (
@@ -15,10 +16,10 @@ fields as (
         source.record_id,
         source.event_at,
         source.api_version,
+        left(source.payload #>> '{row,transactionId}', 500) as transaction_id,
         unpacked.*
     from source
     inner join lateral jsonb_to_record(source.payload -> 'row') as unpacked (
-        "transactionId" text,
         "sessionSource" text,
         "sessionMedium" text,
         "sessionCampaignName" text,
@@ -35,7 +36,7 @@ final as (
         fields.merchant_id,
         fields.record_id,
         split_part(fields.record_id, '/', 1) as report_id,
-        fields."transactionId" as transaction_id,
+        fields.transaction_id,
         {{ ga4_label('fields."sessionSource"') }} as source,
         {{ ga4_label('fields."sessionMedium"') }} as medium,
         {{ ga4_label('fields."sessionCampaignName"') }} as campaign,

@@ -1,4 +1,4 @@
--- Who a person is ends here: what is named further on is a key, the one that a guest's order with that address has.
+-- Marts hold none of this: what is named there is a key, the one that a guest's order with that address has.
 with
 
 source as (
@@ -14,9 +14,11 @@ fields as (
         source.record_id,
         source.event_at,
         source.updated_at,
+        nullif(left(unpacked.external_id, 500), '') as external_id,
         left(nullif(lower(btrim(unpacked.email)), ''), 500) as email
     from source
     inner join lateral jsonb_to_record(source.payload -> 'attributes') as unpacked (
+        external_id text,
         email text
     ) on true
 
@@ -27,6 +29,7 @@ final as (
     select
         fields.merchant_id,
         fields.record_id as profile_id,
+        fields.external_id,
         case
             when
                 split_part(fields.email, '@', -1) not in (
@@ -34,8 +37,8 @@ final as (
                     '{{ domain }}'{{ ',' if not loop.last }}
                     {%- endfor %}
                 )
-                then ops.customer_key(fields.merchant_id, 'email:' || fields.email)
-        end as customer_key,
+                then fields.email
+        end as email,
         fields.event_at as created_at,
         fields.updated_at
     from fields

@@ -57,7 +57,7 @@ final as (
         split_part(lines.product ->> 'id', '/', -1) as product_id,
         split_part(lines.variant ->> 'id', '/', -1) as variant_id,
         lines.sku,
-        lines."name" as product_name,
+        {{ without_contacts('lines."name"') }} as product_name,
         lines."currencyCode" as currency,
         lines."displayFinancialStatus" as financial_status,
 

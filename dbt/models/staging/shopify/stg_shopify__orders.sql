@@ -40,7 +40,7 @@ final as (
     select
         fields.merchant_id,
         fields.record_id as order_id,
-        fields."name" as order_name,
+        {{ without_contacts('fields."name"') }} as order_name,
         fields."currencyCode" as currency,
         fields."displayFinancialStatus" as financial_status,
 

@@ -30,10 +30,10 @@ final as (
     select
         fields.merchant_id,
         fields.record_id as product_id,
-        fields.title as product_name,
+        {{ without_contacts('fields.title') }} as product_name,
         fields.handle,
-        fields."productType" as product_type,
-        fields.vendor,
+        {{ without_contacts('fields."productType"') }} as product_type,
+        {{ without_contacts('fields.vendor') }} as vendor,
         fields.status,
 
         fields.event_at as created_at,

@@ -29,9 +29,10 @@ final as (
 
     select
         fields.merchant_id,
+        fields.record_id,
         split_part(fields.record_id, '/', 1) as product_id,
         split_part(fields.record_id, '/', 2) as variant_id,
-        fields.title as variant_name,
+        {{ without_contacts('fields.title') }} as variant_name,
         nullif(fields.sku, '') as sku,
         nullif(fields.barcode, '') as barcode,
         fields."inventoryItem" #>> '{unitCost,currencyCode}' as unit_cost_currency,

@@ -54,7 +54,8 @@ final as (
         nullif(lines.product_id, '') as product_id,
         nullif(lines.sku_id, '') as variant_id,
         nullif(lines.seller_sku, '') as sku,
-        concat_ws(' - ', nullif(lines.product_name, ''), nullif(lines.sku_name, '')) as product_name,
+        {{ without_contacts("concat_ws(' - ', nullif(lines.product_name, ''), nullif(lines.sku_name, ''))") }}
+            as product_name,
         lines.currency,
 
         {{ amount('lines.original_price') }} as unit_price,

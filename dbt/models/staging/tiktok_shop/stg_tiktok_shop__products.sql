@@ -28,7 +28,7 @@ final as (
     select
         fields.merchant_id,
         fields.record_id as product_id,
-        fields.title as product_name,
+        {{ without_contacts('fields.title') }} as product_name,
         fields.status,
 
         coalesce(jsonb_array_length(fields.skus), 0) as variants,

@@ -1,0 +1,1 @@
+{{ ad_channel_daily('google_ads') }}

@@ -1,0 +1,1 @@
+{{ union_channels('channel_daily', 'claim_channels') }}

@@ -1,0 +1,1 @@
+{{ union_channels('customer_orders') }}

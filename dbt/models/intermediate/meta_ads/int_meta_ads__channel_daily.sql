@@ -1,0 +1,1 @@
+{{ ad_channel_daily('meta_ads') }}

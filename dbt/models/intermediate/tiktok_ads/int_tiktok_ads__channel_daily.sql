@@ -1,0 +1,1 @@
+{{ ad_channel_daily('tiktok_ads') }}
