@@ -6,6 +6,8 @@
   back until it agrees (`ops.control_totals`).
 * **Proof**: some published days, others every night, are computed again from `raw` beside production and compared with
   `marts`, row for row. Nothing is published.
+* **People's data**: what came back of erased customers is masked again, and customers of whom nothing is newer than
+  their merchant's `personal_data_days` are masked by the keys they have, so that no figure moves.
 * **Authorisations**: one that ends within 30 days is told, with the connection that needs a new one.
 * **Retention**: the pipeline's own records end: check results and syncs after 90 days, closed dead letters and ended
   authorisations after 30.
@@ -28,9 +30,12 @@ from tributary.operators.control_totals import ControlTotalsOperator, PlanTotals
 from tributary.operators.dbt import dbt_models
 from tributary.operators.housekeeping import CompareProofOperator, ExpireOperator, OpenProofOperator
 from tributary.operators.incident import ReportIncidentOperator
+from tributary.operators.personal import EndPersonalDataOperator
 from tributary.operators.retries import RETRY_POLICY
 
 SCHEMA = "proof"
+PUBLISHED = "build"
+"""Where `transform` builds."""
 
 with DAG(
     dag_id="housekeeping",
@@ -67,4 +72,7 @@ with DAG(
             >> CompareProofOperator(task_id="compare", schema=SCHEMA)
         )
 
-    [proof(), AuthorisationsOperator(task_id="authorisations"), ExpireOperator(task_id="expire")] >> report
+    personal_data = EndPersonalDataOperator(task_id="personal_data", schema=PUBLISHED)
+    # Not side by side: what the proof compares is read table by table.
+    personal_data >> proof() >> report
+    [personal_data, AuthorisationsOperator(task_id="authorisations"), ExpireOperator(task_id="expire")] >> report

@@ -65,6 +65,28 @@ class Unfinished:
     """Counted from the record's business time; what is older is left as it is."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Personal:
+    """What of a payload is about a person. A path is PostgreSQL's, as `customer,id`; * is every element of a list."""
+
+    identities: Mapping[str, str] = field(default_factory=dict)
+    """Path -> kind: values that say who it is, masked when the person is erased.
+
+    The kind is what stands before the colon in `customer_identity`. An `email` may be several people's, others may not.
+    """
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Path -> kind: ids of the vendor's by which other rows of the person are found. They stay, since rows are joined
+    by them."""
+    removed: tuple[str, ...] = ()
+    """Paths that are dropped."""
+    kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Path of an object that may hold anything -> the fields of it that stay."""
+    rewritten: Mapping[str, str] = field(default_factory=dict)
+    """Path -> SQL over `payload`: what stays of the value, so that all figures stay as they are."""
+    children: Mapping[str, Personal] = field(default_factory=dict)
+    """Child -> the same for its rows, which are whose their parent is."""
+
+
 @dataclass(frozen=True, slots=True)
 class DayTotal:
     """What a shop says of one of its days, asked by another road than the sync."""
@@ -137,6 +159,8 @@ class Stream:
     links: Mapping[str, str] = field(default_factory=dict)
     """The same of what a row is about, as an order: rows that share one are recomputed together, and it leads no
     further."""
+    personal: Personal | None = None
+    """What of it is about people; None: nothing."""
     max_dead_letter_rate: float = 0.01
     """Above this share of unacceptable records the sync fails, after the good ones landed."""
 

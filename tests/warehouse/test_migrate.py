@@ -91,7 +91,7 @@ def test_an_owner_whom_a_superuser_made_a_member_needs_no_more(
     owner_url: str, conn: psycopg.Connection, migrated_database: str
 ) -> None:
     owner = owner_url.split("//")[1].split(":")[0]
-    conn.execute(sql.SQL("grant tributary_pipeline to {}").format(sql.Identifier(owner)))
+    conn.execute(sql.SQL("grant tributary_pipeline, tributary_audit to {}").format(sql.Identifier(owner)))
     migrate(owner_url, [SHOP])
     with psycopg.connect(owner_url) as owned:
         assert owned.execute("select count(*) from raw.shop_orders").fetchone() == (0,)

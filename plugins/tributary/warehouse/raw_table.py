@@ -26,6 +26,7 @@ create table if not exists {table} (
     first_loaded_at timestamptz not null default now(),
     loaded_at timestamptz not null default now(),
     sync_id uuid not null,
+    masked_at timestamptz,
     primary key (merchant_id, record_id)
 )
 """)
@@ -62,8 +63,9 @@ def create_raw_tables(conn: Connection, channels: Iterable[Channel]) -> None:
             for name in (stream.name, *stream.children):
                 table = raw_table(channel, name)
                 conn.execute(_TABLE.format(table=table, compression=compression))
-                # Tables of the first release were without it.
+                # Tables of the first releases were without them.
                 conn.execute(sql.SQL("alter table {} add column if not exists api_version text").format(table))
+                conn.execute(sql.SQL("alter table {} add column if not exists masked_at timestamptz").format(table))
                 conn.execute(
                     sql.SQL("create index if not exists {index} on {table} (merchant_id, event_at)").format(
                         index=sql.Identifier(f"{raw_table_name(channel, name)}_by_event"), table=table

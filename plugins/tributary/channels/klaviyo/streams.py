@@ -16,7 +16,7 @@ from tributary.channels.klaviyo import (
 )
 from tributary.channels.klaviyo.api import REVISION
 from tributary.channels.klaviyo.records import with_older
-from tributary.declaration import Channel, Stream
+from tributary.declaration import Channel, Personal, Stream
 
 # Nothing says how fast Klaviyo's lists show a change; re-reading what did not change costs little.
 AN_HOUR = timedelta(hours=1)
@@ -87,6 +87,12 @@ PROFILES = Stream(
     },
     # A profile changes with every event of its person.
     matters={"profiles": "jsonb_build_array(payload #> '{attributes,external_id}', payload #> '{attributes,email}')"},
+    # The rest may be anything that a form, a shop or an import brought.
+    personal=Personal(
+        identities={"attributes,email": "email", "attributes,external_id": "shopify"},
+        links={"id": "klaviyo_profile"},
+        kept={"attributes": ("email", "external_id", "created", "updated")},
+    ),
 )
 
 EVENTS = Stream(
@@ -103,6 +109,10 @@ EVENTS = Stream(
     api_version=REVISION,
     # A click may win an order for so long.
     reach=timedelta(hours=168),
+    personal=Personal(
+        links={"event,relationships,profile,data,id": "klaviyo_profile"},
+        kept={"event,attributes,event_properties": ("$value", "$message", "$flow", "Campaign Name")},
+    ),
 )
 
 DAYS = Stream(

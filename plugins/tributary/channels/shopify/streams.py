@@ -7,7 +7,35 @@ from datetime import timedelta
 from tributary.channels.shopify import customers, orders, products
 from tributary.channels.shopify.history import slices
 from tributary.channels.shopify.totals import control_totals
-from tributary.declaration import Channel, Stream, Unfinished
+from tributary.declaration import Channel, Personal, Stream, Unfinished
+
+
+def _without_contacts(tag: str) -> str:
+    """An address or a number that somebody wrote into a tag becomes nobody's: marts show only that there was one."""
+    address = r"\S*(@|%(25)*40)[[:alnum:]-]+[.][[:alpha:]]{2}\S*"
+    tag = f"regexp_replace(payload #>> '{{{tag}}}', '{address}', 'masked\\1masked.example', 'g')"
+    return rf"regexp_replace({tag}, '[+][1-9]\d{{7,}}', '+10000000', 'g')"
+
+
+VISIT = Personal(
+    kept={
+        "": ("id", "occurredAt", "landingPage", "referrerUrl", "source", "sourceType", "utmParameters"),
+        "utmParameters": ("source", "medium", "campaign"),
+    },
+    # Attribution asks which platform's click it was, which site it came from, and how it was tagged.
+    rewritten={
+        "landingPage": "(select left(payload ->> 'landingPage', 0) || '/' || "
+        "coalesce('?' || string_agg(lower(click[1]) || '=masked', '&'), '') from "
+        "regexp_matches(payload ->> 'landingPage', "
+        "'(?i)[?&](gclid|gbraid|wbraid|msclkid|ttclid|fbclid)=[^&#]', 'g') as click)",
+        "referrerUrl": "'https://' || substring(payload ->> 'referrerUrl' from "
+        "'(?i)^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)')",
+        **{
+            path: _without_contacts(path)
+            for path in ("utmParameters,source", "utmParameters,medium", "utmParameters,campaign")
+        },
+    },
+)
 
 ORDERS = Stream(
     name="orders",
@@ -38,6 +66,12 @@ ORDERS = Stream(
         "tiktok_order": "nullif(btrim(substr(jsonb_path_query_first(payload -> 'tags', "
         "'$[*] ? (@ starts with \"TikTokOrderID:\")') #>> '{}', 15)), '')",
     },
+    personal=Personal(
+        identities={"customer,legacyResourceId": "shopify", "email": "email"},
+        # Visits are rows of their own too.
+        removed=("customer,id", "customerJourneySummary,moments"),
+        children={"visits": VISIT},
+    ),
 )
 
 CUSTOMERS = Stream(
@@ -51,6 +85,9 @@ CUSTOMERS = Stream(
     look_back=timedelta(hours=1),
     budget="graphql",
     quiet=frozenset({"customers"}),
+    personal=Personal(
+        identities={"legacyResourceId": "shopify", "defaultEmailAddress,emailAddress": "email"}, removed=("id", "tags")
+    ),
 )
 
 PRODUCTS = Stream(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tributary.channels.tiktok_shop import aftersales, analytics, finance, orders, products
 from tributary.channels.tiktok_shop.totals import control_totals
-from tributary.declaration import Channel, Stream, Unfinished
+from tributary.declaration import Channel, Personal, Stream, Unfinished
 
 # TikTok's search lags behind its records by minutes; re-reading what did not change costs little.
 AN_HOUR = timedelta(hours=1)
@@ -29,6 +29,23 @@ ORDERS = Stream(
     api_version="202309",
     # The copy of an order in another shop, and the buyer's other orders, are recomputed with it.
     identities={"tiktok_order": "payload ->> 'id'", "tiktok_buyer": "payload ->> 'user_id'"},
+    personal=Personal(
+        identities={"user_id": "tiktok_shop"},
+        links={"id": "tiktok_order"},
+        # Its e-mail address is one that TikTok hands out. A carrier's number leads to an address.
+        removed=(
+            "buyer_avatar",
+            "buyer_email",
+            "buyer_message",
+            "buyer_nickname",
+            "cpf",
+            "cpf_name",
+            "recipient_address",
+            "seller_note",
+            "tracking_number",
+            "line_items,*,tracking_number",
+        ),
+    ),
 )
 
 
@@ -45,6 +62,7 @@ def _aftersales(name: str, search: aftersales.Search) -> Stream:
         look_back=AN_HOUR,
         budget=aftersales.BUDGET,
         api_version="202309",
+        personal=Personal(links={"order_id": "tiktok_order"}, removed=("return_tracking_number",)),
         identities={"tiktok_order": "payload ->> 'order_id'"},
     )
 
