@@ -8,6 +8,9 @@ its last good figures, stays marked, and is named in one Slack message.
 **Runs by itself** whenever a channel brought news. Trigger it by hand to try a held-back merchant again after a repair,
 or with *full rebuild* after a change of a model.
 
+**What the figures mean**: open the group of the models, `dbt`, in the graph and read its documentation; that of each
+table in it tells the table's rows, columns and formulas. `docs/metrics.md` in the repository has it all in one page.
+
 **Do not use it** to re-read a vendor (that is a backfill), and do not clear a single `publish` of an old run: a newer
 build has taken its place, and it will refuse.
 """

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG, RetryAction, TriggerRule
+from airflow.sdk import DAG, RetryAction, TaskGroup, TriggerRule
+from airflow.sdk.exceptions import ParamValidationError
 
 from tributary.channels import CHANNELS
 from tributary.http import AuthError, QuotaSpent, RateLimited, VendorUnavailable
 from tributary.operators.dbt import POKE_INTERVAL
 from tributary.warehouse.errors import TooManyDeadLetters
+from tributary.warehouse.model_docs import Project, read_project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,25 +63,74 @@ def test_transform_reads_like_a_sentence(dags: dict[str, DAG]) -> None:
     assert dag.get_task("report_incident").trigger_rule == TriggerRule.ALL_DONE
 
 
-def test_what_is_stored_is_in_the_graph_and_one_task_builds_everything(dags: dict[str, DAG], manifest: Path) -> None:
-    models = [node for node in json.loads(manifest.read_text())["nodes"].values() if node["resource_type"] == "model"]
-    stored = {node["name"] for node in models if node["config"]["materialized"] == "table"}
-    assert "fct_orders" in stored
-    shown = {task_id for task_id in dags["transform"].task_ids if task_id.startswith("dbt.")}
-    assert shown == {f"dbt.{name}_run" for name in stored} | {
-        "dbt.dbt_producer_watcher",
-        "dbt.dbt_producer_watcher_done",
-    }
-    producer = dags["transform"].get_task("dbt.dbt_producer_watcher")
-    assert (producer.select, producer.exclude) == ("path:models", None)
+@pytest.fixture(scope="module")
+def project(manifest: Path) -> Project:
+    return read_project(manifest)
 
 
-def test_a_table_is_noticed_soon_after_dbt_has_built_it(dags: dict[str, DAG]) -> None:
+MODELS = {"transform": "dbt", "housekeeping": "proof.dbt"}
+"""The group of the models in each DAG that builds them."""
+
+
+def models_of(dag: DAG) -> TaskGroup:
+    return dag.task_group.get_task_group_dict()[MODELS[dag.dag_id]]
+
+
+@pytest.mark.parametrize("dag_id", MODELS)
+def test_each_table_is_a_task_in_the_group_of_its_folder(dags: dict[str, DAG], project: Project, dag_id: str) -> None:
+    drawn_in = project.groups()
+    expected = {f"{MODELS[dag_id]}.{drawn_in[table.unique_id]}.{table.name}": table.name for table in project.tables}
+    assert {"dbt.core.fct_orders", "dbt.metrics.fct_revenue"} <= {task.removeprefix("proof.") for task in expected}
+    shown = {task.task_id: task.label for task in models_of(dags[dag_id])}
+    machinery = {f"{MODELS[dag_id]}.dbt_producer_watcher", f"{MODELS[dag_id]}.dbt_producer_watcher_done"}
+    assert {task_id: name for task_id, name in shown.items() if task_id not in machinery} == expected
+
+
+@pytest.mark.parametrize("dag_id", MODELS)
+def test_one_task_builds_everything_and_tells_the_views(dags: dict[str, DAG], project: Project, dag_id: str) -> None:
+    producer = models_of(dags[dag_id]).children[f"{MODELS[dag_id]}.dbt_producer_watcher"]
+    assert (producer.select, producer.exclude, producer.task_display_name) == ("path:models", None, "dbt build")
+    views = {model.name for model in project.models.values() if not model.is_table}
+    assert "int_orders" in views
+    assert {view for view in views if f"`{view}`" not in producer.doc_md} == set()
+
+
+@pytest.mark.parametrize("dag_id", MODELS)
+def test_a_table_waits_for_the_tables_that_it_reads(dags: dict[str, DAG], project: Project, dag_id: str) -> None:
+    tasks = {task.label: task for task in models_of(dags[dag_id])}
+    for table in project.tables:
+        read = {project.models[unique_id].name for unique_id in project.tables_read(table)}
+        assert {task.label for task in tasks[table.name].upstream_list} & tasks.keys() == read
+
+
+def test_airflow_can_put_every_group_in_order(dags: dict[str, DAG]) -> None:
+    for dag in dags.values():
+        for group in dag.task_group.get_task_group_dict().values():
+            assert len(group.topological_sort()) == len(group.children), group.group_id
+
+
+def test_the_graph_explains_itself(dags: dict[str, DAG], project: Project) -> None:
     dag = dags["transform"]
-    waiting = [task for task in dag.tasks if task.task_id.startswith("dbt.") and task.task_id.endswith("_run")]
-    assert waiting
-    assert {task.poke_interval for task in waiting} == {POKE_INTERVAL}
-    heard = dag.get_task("dbt.dbt_producer_watcher")._make_parse_callable()
+    models = models_of(dag)
+    assert "the group of the models, `dbt`" in (dag.doc_md or "")
+    assert project.definitions in (models.doc_md or "")
+    orders = next(table for table in project.tables if table.name == "fct_orders")
+    task = dag.get_task("dbt.core.fct_orders")
+    assert orders.description in task.doc_md
+    assert {
+        column.name for column in orders.columns if f"| `{column.name}` {column.data_type} |" not in task.doc_md
+    } == set()
+    assert "(dags/transform/tasks/group/dbt)" in task.doc_md
+    assert f"`fct_orders`: {orders.description}" in models.children["dbt.core"].doc_md
+
+
+@pytest.mark.parametrize("dag_id", MODELS)
+def test_a_table_is_noticed_soon_after_dbt_has_built_it(dags: dict[str, DAG], dag_id: str) -> None:
+    tasks = [task for task in models_of(dags[dag_id]) if "watcher" not in task.task_id]
+    assert tasks
+    assert {task.poke_interval for task in tasks} == {POKE_INTERVAL}
+    assert {task.producer_task_id for task in tasks} == {f"{MODELS[dag_id]}.dbt_producer_watcher"}
+    heard = dags[dag_id].get_task(f"{MODELS[dag_id]}.dbt_producer_watcher")._make_parse_callable()
     # Without a context Cosmos would raise an error over a table.
     heard(json.dumps({"data": {"node_info": {"materialized": "view", "node_status": "success"}}}), None)
 
@@ -98,7 +149,7 @@ def test_one_active_run_so_that_builds_never_meet(dags: dict[str, DAG]) -> None:
 
 
 def test_the_proof_never_touches_the_production_build(dags: dict[str, DAG]) -> None:
-    models = [task for task in dags["housekeeping"].tasks if "_run" in task.task_id]
+    models = [task for task in models_of(dags["housekeeping"]) if hasattr(task, "env")]
     assert models
     assert {task.env["TRIBUTARY_BUILD_SCHEMA"] for task in models} == {"proof"}
     assert dags["housekeeping"].get_task("proof.compare").downstream_task_ids == {"report_incident"}
@@ -113,3 +164,19 @@ def test_dead_letters_are_replayed_dry_unless_asked_otherwise(dags: dict[str, DA
     params = dags["dead_letters"].params
     assert params["dry_run"] is True
     assert dags["dead_letters"].get_task("announce").upstream_task_ids == {"replay"}
+
+
+def test_nobody_is_erased_unless_asked_for_by_a_key(dags: dict[str, DAG]) -> None:
+    dag = dags["erase_customer"]
+    params = dag.params
+    assert params["dry_run"] is True
+    assert dag.get_task("announce").upstream_task_ids == {"erase"}
+    params["merchant_id"], params["reason"], params["customer_key"] = "aurora", "Ticket 4711", "0" * 64
+    params.validate()
+    for name, refused in (("customer_key", "ann@example.com"), ("reason", "for ann@example.com"), ("reason", "short")):
+        with pytest.raises(ParamValidationError):
+            params[name] = refused
+
+
+def test_people_are_masked_before_the_proof_reads_them(dags: dict[str, DAG]) -> None:
+    assert "personal_data" in dags["housekeeping"].get_task("proof.draw").upstream_task_ids

@@ -34,8 +34,8 @@ def test_names_every_merchant_once() -> None:
 
 
 def test_a_failure_of_no_merchant_does_not_claim_that_one_is_held_back() -> None:
-    text = message("transform", "http://airflow/r", [Problem(None, "task dbt.fct_orders_run failed")])
-    assert "task dbt.fct_orders_run failed" in text.splitlines()[0]
+    text = message("transform", "http://airflow/r", [Problem(None, "task dbt.core.fct_orders failed")])
+    assert "task dbt.core.fct_orders failed" in text.splitlines()[0]
     assert "held back" not in text
     assert "good figures" not in text
 

@@ -99,8 +99,8 @@ def test_a_spent_quota_wants_nothing_of_anybody(conn: psycopg.Connection) -> Non
 
 
 def test_without_records_the_failed_tasks_are_named(conn: psycopg.Connection) -> None:
-    problems = problems_of_run(conn, "run", STARTED, None, ["dbt.fct_orders_run"])
-    assert [(problem.merchant_id, problem.what) for problem in problems] == [(None, "task dbt.fct_orders_run failed")]
+    problems = problems_of_run(conn, "run", STARTED, None, ["dbt.core.fct_orders"])
+    assert [(problem.merchant_id, problem.what) for problem in problems] == [(None, "task dbt.core.fct_orders failed")]
 
 
 def test_what_was_published_meanwhile(conn: psycopg.Connection) -> None:

@@ -5,15 +5,29 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import TaskGroup
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import PRODUCER_WATCHER_TASK_ID, ExecutionMode, LoadMode, TestBehavior
-from cosmos.operators.watcher import DbtConsumerWatcherSensor
+from cosmos.constants import (
+    PRODUCER_WATCHER_DONE_TASK_ID,
+    PRODUCER_WATCHER_TASK_ID,
+    DbtResourceType,
+    ExecutionMode,
+    LoadMode,
+    TestBehavior,
+)
+from cosmos.operators.watcher import DbtRunWatcherOperator
 from cosmos.profiles import PostgresUserPasswordProfileMapping
 
+from tributary.operators.dbt_docs import about_folder, about_models, about_producer, about_table
 from tributary.paths import DBT_MANIFEST, DBT_PROJECT
+from tributary.warehouse.model_docs import read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cosmos.dbt.graph import DbtNode
+
+    from tributary.warehouse.model_docs import Project
 
 POKE_INTERVAL = 2
 """Seconds until a table's task looks again whether dbt has built it; Cosmos' 10 are as long as a small build."""
@@ -22,10 +36,13 @@ POKE_INTERVAL = 2
 def dbt_models(schema: str) -> DbtTaskGroup:
     """Every table as a task, for the days in `<schema>.scope`; contracts judge them per merchant, not dbt tests.
 
-    The one task that runs dbt makes the views on the way: they take it no time, and Airflow a task each.
+    The one task that runs dbt makes the views on the way: they take it no time, and Airflow a task each. Its docs name
+    them. No arrow runs through a view either: each link in the longest chain costs a run one more round of scheduling.
     """
+    project = read_project(DBT_MANIFEST)
     group = DbtTaskGroup(
         group_id="dbt",
+        doc_md=about_models(project),
         project_config=ProjectConfig(dbt_project_path=DBT_PROJECT, manifest_path=DBT_MANIFEST, install_dbt_deps=False),
         profile_config=ProfileConfig(
             profile_name="tributary",
@@ -39,19 +56,48 @@ def dbt_models(schema: str) -> DbtTaskGroup:
             select=["config.materialized:table"],
             test_behavior=TestBehavior.NONE,
             emit_datasets=False,
+            node_converters={DbtResourceType.MODEL: _table_in_its_folder(project)},
         ),
-        execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER),
+        execution_config=ExecutionConfig(
+            execution_mode=ExecutionMode.WATCHER,
+            setup_operator_args={"task_display_name": "dbt build", "doc_md": about_producer(project)},
+        ),
         operator_args={"install_deps": False, "append_env": True, "env": {"TRIBUTARY_BUILD_SCHEMA": schema}},
     )
-    producer = group.children[f"{group.group_id}.{PRODUCER_WATCHER_TASK_ID}"]
+    producer = group.tasks_map[PRODUCER_WATCHER_TASK_ID]
     producer.select = "path:models"
-    # Cosmos has no setting for it, and calls this once a run, when it begins to listen to dbt.
+    # Cosmos has no settings for these; it calls the first once a run, when it begins to listen to dbt.
     listener = producer._make_parse_callable
     producer._make_parse_callable = lambda: _but_views(listener())
-    for task in group.children.values():
-        if isinstance(task, DbtConsumerWatcherSensor):
-            task.poke_interval = POKE_INTERVAL
+    group.tasks_map[PRODUCER_WATCHER_DONE_TASK_ID]._task_display_name = "dbt done"
     return group
+
+
+def _table_in_its_folder(project: Project) -> Callable[..., DbtRunWatcherOperator]:
+    """How Cosmos makes a table's task: with the table's name and documentation, in the group of its folder.
+
+    Cosmos itself would make a group of every folder in the path, `models` and `marts` too, and name a task `..._run`.
+    """
+    drawn_in = project.groups()
+
+    def convert(node: DbtNode, task_group: TaskGroup, task_args: dict[str, Any], **_: Any) -> DbtRunWatcherOperator:
+        name = drawn_in[node.unique_id]
+        folder = task_group.children.get(f"{task_group.group_id}.{name}") or TaskGroup(
+            name,
+            parent_group=task_group,
+            doc_md=about_folder(table for table in project.tables if drawn_in[table.unique_id] == name),
+        )
+        return DbtRunWatcherOperator(
+            task_id=node.name,
+            task_group=folder,
+            dag=task_group.dag,
+            poke_interval=POKE_INTERVAL,
+            doc_md=about_table(project, project.models[node.unique_id], task_group),
+            extra_context={"dbt_node_config": node.context_dict},
+            **task_args,
+        )
+
+    return convert
 
 
 def _but_views(hear: Callable[[str, Any], None]) -> Callable[[str, Any], None]:
