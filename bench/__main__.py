@@ -22,6 +22,10 @@ def main() -> None:
     klaviyo.add_argument("--without-peers", action="store_true", help="leave out dlt, which takes most of the time")
     klaviyo.add_argument("--million", action="store_true", help="also measure the memory that a million events take")
     klaviyo.set_defaults(run=_klaviyo)
+    marts = benchmarks.add_parser("marts", help="from raw to marts: all days, and those that an hour changes")
+    marts.add_argument("--orders", type=int, default=100_000)
+    marts.add_argument("--million", action="store_true", help="also a million orders, and how the time grows")
+    marts.set_defaults(run=_marts)
     options = parser.parse_args()
     options.run(options)
 
@@ -34,6 +38,12 @@ def _ingestion(options: argparse.Namespace) -> None:
 
 def _klaviyo(options: argparse.Namespace) -> None:
     from bench.klaviyo.benchmark import run
+
+    run(options)
+
+
+def _marts(options: argparse.Namespace) -> None:
+    from bench.marts.benchmark import run
 
     run(options)
 

@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LAST_DAYS = """
-    select m.name, d.date_day, d.orders, d.revenue, d.aov, d.currency
+    select m.name, d.date_day, d.orders, d.revenue, d.aov, round(d.spend, 2) as spend, round(d.roas, 2) as roas,
+        d.new_customers as new, d.cac, d.currency
     from marts.fct_daily_metrics d join ops.merchants m using (merchant_id)
     where d.date_day > (select max(date_day) from marts.fct_daily_metrics x where x.merchant_id = d.merchant_id) - 7
     order by d.merchant_id, d.date_day
 """
 TOTALS = """
     select m.name, count(*) as days, sum(d.orders) as orders, sum(d.revenue) as revenue,
-        round(sum(d.revenue) / nullif(sum(d.orders), 0), 2) as aov, d.currency
+        round(sum(d.revenue) / nullif(sum(d.orders), 0), 2) as aov, round(sum(d.spend), 2) as spend,
+        round(sum(d.attributed_revenue) / nullif(sum(d.spend), 0), 2) as roas, sum(d.new_customers) as new,
+        round(sum(d.spend) / nullif(sum(d.new_customers), 0), 2) as cac, d.currency
     from marts.fct_daily_metrics d join ops.merchants m using (merchant_id)
     group by d.merchant_id, m.name, d.currency order by d.merchant_id
 """

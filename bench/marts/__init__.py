@@ -1,0 +1,1 @@
+"""What it costs to build the marts: all days of everybody, and the days that an hour changes."""
