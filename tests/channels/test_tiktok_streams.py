@@ -41,7 +41,9 @@ def test_the_declaration_is_whole() -> None:
     assert {stream.name for stream in TIKTOK_SHOP.streams if stream.quiet} == {"statements"}
     assert all(stream.api_version and len(stream.api_version) == 6 for stream in TIKTOK_SHOP.streams)
     # A mirror is found from either side, whichever of the two arrives first.
-    mirrored = {stream.name for stream in TIKTOK_SHOP.streams if "tiktok_order" in stream.identities}
+    mirrored = {
+        stream.name for stream in TIKTOK_SHOP.streams if {*stream.identities, *stream.links} >= {"tiktok_order"}
+    }
     assert mirrored == {"orders", "returns", "cancellations", "statement_transactions"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from tests.dbt.ads_book import AdsBook
+from tests.dbt.catalogue_book import CatalogueBook
 from tests.dbt.reports_book import ReportsBook
 from tests.dbt.shop import Payload, business, money, refund
 from tests.dbt.tiktok_book import OPENED, TikTokBook
+from tests.dbt.touches_book import VISITS, TouchesBook, visit
 from tributary.declaration import Page, Record
 from tributary.warehouse.settings import Merchant
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIRST_DAY, DAYS = date(2026, 1, 1), 360
-PEOPLE, HISTORY = 45, 200
+PEOPLE, HISTORY, SKUS = 45, 200, 6
 ZONES = (
     "America/New_York",
     "Europe/Berlin",
@@ -53,24 +55,30 @@ EVENTS = {
     "rename": 6,
     "delete": 10,
     "touch": 6,
+    "visit": 15,
+    "restate_visit": 6,
+    "forget_visit": 5,
+    "change_costs": 6,
     "change_settings": 1,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An order as it was at one time, with its refunds."""
+    """An order as it was at one time, with its refunds and the visits that led to it."""
 
     order: Record
     refunds: tuple[Record, ...]
+    visits: tuple[Record, ...]
 
 
 class Book:
     """One merchant; everything that happens follows from the seed.
 
     Every other merchant's refunds come apart: the order says what was returned, and only the refund what was paid.
-    Every third one sells on TikTok Shop too, and half of its orders are copies from there; every sixth has reports of
-    its website and its mails, and another sixth advertises.
+    Every third one sells on TikTok Shop too, and half of its orders are copies from there; every third one knows who
+    clicked in its mails and what analytics says of its orders, and half of these have reports of both; every sixth
+    advertises. Every second one knows what its goods cost, and half of these tell what they sell.
     """
 
     def __init__(self, merchant_id: str, seed: int) -> None:
@@ -85,7 +93,9 @@ class Book:
         self.tiktok = TikTokBook(self._chance, self._moment) if seed % 3 == 1 else None
         self.reports = ReportsBook(seed) if seed % 6 == 5 else None
         self.ads = AdsBook(seed) if seed % 6 == 3 else None
+        self.costs: dict[tuple[str, date], str] | None = {} if seed % 2 == 0 else None
         self._orders: dict[str, Payload] = {}
+        self._visits: dict[str, dict[str, Payload]] = defaultdict(dict)
         self._minutes = 0
         self._last_id = 0
         self._told: list[Version] = []
@@ -93,6 +103,8 @@ class Book:
         self._gone: list[str] = []
         for _ in range(HISTORY):
             self._place()
+        self.touches = TouchesBook(seed, lambda: self._any_order()[1]) if seed % 3 == 2 else None
+        self.catalogue = CatalogueBook(seed, self._moment) if seed % 4 == 2 else None
 
     def play(self, events: int) -> None:
         """Let that many things happen."""
@@ -107,6 +119,10 @@ class Book:
             self.reports.play(events)
         if self.ads:
             self.ads.play(events)
+        if self.touches:
+            self.touches.play(events)
+        if self.catalogue:
+            self.catalogue.play(events)
 
     def pages(self) -> Iterator[Page]:
         """What a sync now reads: versions in any order, some twice, some only with a later sync than newer ones."""
@@ -119,8 +135,11 @@ class Book:
         while told:
             page = {version.order.record_id: version for version in told}
             told = [version for version in told if page[version.order.record_id] is not version]
-            refunds = tuple(refund for version in page.values() for refund in version.refunds)
-            yield Page(tuple(version.order for version in page.values()), (), {"refunds": refunds})
+            children = {
+                "refunds": tuple(refund for version in page.values() for refund in version.refunds),
+                "visits": tuple(visit for version in page.values() for visit in version.visits),
+            }
+            yield Page(tuple(version.order for version in page.values()), (), children)
         yield Page((), gone=self._gone)
         self._gone = []
 
@@ -279,12 +298,46 @@ class Book:
             order["tags"] = self.tiktok.copied()
         return self._tell(order_id)
 
+    def _visit(self) -> bool:
+        """The shop finds out how a buyer came, often long after the order, which says nothing of it."""
+        order_id, _ = self._any_order()
+        self._come(order_id)
+        return self._tell(order_id, is_newer=self._chance.random() < 0.3)
+
+    def _restate_visit(self) -> bool:
+        order_id = self._visited_order()
+        if order_id is None:
+            return False
+        visit_id = self._chance.choice([*self._visits[order_id]])
+        self._visits[order_id][visit_id] |= self._chance.choice(VISITS)
+        return self._tell(order_id, is_newer=self._chance.random() < 0.3)
+
+    def _forget_visit(self) -> bool:
+        order_id = self._visited_order()
+        if order_id is None:
+            return False
+        self._visits[order_id].popitem()
+        return self._tell(order_id, is_newer=self._chance.random() < 0.3)
+
+    def _change_costs(self) -> bool:
+        """A cost is added, corrected, moved or taken away, rather a late one."""
+        if self.costs is None:
+            return False
+        known = sorted(self.costs)
+        if known and self._chance.random() < 0.4:
+            del self.costs[self._chance.choice(known)]
+        first = DAYS - self._chance.choice([10, 60, DAYS + 10])
+        valid_from = FIRST_DAY + timedelta(days=first + self._chance.randrange(10))
+        self.costs[f"SKU-{self._chance.randrange(SKUS)}", valid_from] = f"{self._chance.randrange(99)}.5"
+        return True
+
     def _change_settings(self) -> bool:
         self.merchant = replace(
             self.merchant,
             time_zone=self._chance.choice(ZONES),
             currency=self._chance.choice(["USD", "EUR"]),
             revenue_includes_tax=self._chance.random() < 0.5,
+            domains=self._chance.choice([(), ("shop.example",)]),
         )
         return True
 
@@ -301,10 +354,22 @@ class Book:
         )
         for part in order["refunds"]:
             part["processedAt"] = self._moment()
+        for sold in order["lineItems"]["nodes"]:
+            sold["sku"] = f"SKU-{self._chance.randrange(SKUS)}"
         order_id = str(self._last_id)
         tags = self.tiktok.copied() if self.tiktok else []
         self._orders[order_id] = order | {"processedAt": at, "customer": customer, "email": email, "tags": tags}
+        for _ in range(self._chance.choice([0, 0, 1, 2])):
+            self._come(order_id)
         return self._tell(order_id)
+
+    def _come(self, order_id: str) -> None:
+        visits, at = self._visits[order_id], datetime.fromisoformat(self._orders[order_id]["processedAt"])
+        visits[str(len(visits))] = visit(self._chance, at)
+
+    def _visited_order(self) -> str | None:
+        found = [order_id for order_id in self._orders if self._visits[order_id]]
+        return self._chance.choice(found) if found else None
 
     def _any_order(self) -> tuple[str, Payload]:
         return self._chance.choice([*self._orders.items()])
@@ -354,6 +419,10 @@ class Book:
             Version(
                 _record(order_id, shown, updated_at),
                 tuple(_record(f"{order_id}/{part['legacyResourceId']}", part, updated_at) for part in order["refunds"]),
+                tuple(
+                    _record(f"{order_id}/{visit_id}", seen, updated_at, "occurredAt")
+                    for visit_id, seen in self._visits[order_id].items()
+                ),
             )
         )
         return True
@@ -376,5 +445,5 @@ def _is_overpaid(order: Payload) -> bool:
     return bool(order["totalReceivedSet"]) and _amount(order["totalReceivedSet"]) > _amount(order["totalPriceSet"])
 
 
-def _record(record_id: str, payload: Payload, updated_at: datetime) -> Record:
-    return Record(record_id, datetime.fromisoformat(payload["processedAt"]), updated_at, json.dumps(payload).encode())
+def _record(record_id: str, payload: Payload, updated_at: datetime, at: str = "processedAt") -> Record:
+    return Record(record_id, datetime.fromisoformat(payload[at]), updated_at, json.dumps(payload).encode())

@@ -1,4 +1,4 @@
-"""Incremental equals full: after each of ten runs of twenty random events a merchant, every mart is compared, row for
+"""Incremental equals full: after each of six runs of twenty random events a merchant, every mart is compared, row for
 row, with a rebuild that knows no scope.
 
 Each seed is a merchant of its own, so that all seeds go through the same runs of the real loader, scope, dbt and
@@ -7,6 +7,7 @@ publication. To play more of them: `TRIBUTARY_PROOF_SEEDS=200 pytest tests/dbt/t
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from dataclasses import replace
@@ -17,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.dbt import ads_book, reports_book, tiktok_book
+from tests.dbt import ads_book, catalogue_book, reports_book, tiktok_book, touches_book
 from tests.dbt.order_book import EVENTS, OPENED, Book
 from tributary.channels import CHANNELS
 from tributary.channels.fx.streams import FX
@@ -33,7 +34,8 @@ from tributary.warehouse import touched
 from tributary.warehouse.manifest import read_marts
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import open_build
-from tributary.warehouse.settings import apply_merchants
+from tributary.warehouse.settings_files import Settings
+from tributary.warehouse.settings_tables import apply_settings
 from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:
@@ -43,9 +45,10 @@ if TYPE_CHECKING:
 
     from tests.dbt.conftest import Dbt
     from tributary.declaration import Channel, Page, Reader, Stream
+    from tributary.warehouse.settings_files import Row
 
 SEEDS = int(os.environ.get("TRIBUTARY_PROOF_SEEDS", "12"))
-RUNS = 10
+RUNS = 6
 EVENTS_A_RUN = 20
 
 _DIFFERENCES = sql.SQL("""
@@ -98,31 +101,56 @@ TIKTOK = [
     )
     for channel in (TIKTOK_SHOP, TIKTOK_ORGANIC)
     for stream in channel.streams
-    if stream.name not in stream.quiet
+    if stream.name not in stream.quiet | {"products"}
 ]
 
 
-def _read_whole(*channels: Channel) -> list[tuple[Channel, Stream]]:
-    """Reports are read whole each time: what they no longer show is gone."""
+def _read_whole(channel: Channel, *names: str) -> list[tuple[Channel, Stream]]:
+    """Streams that are read whole each time: what those no longer show that are reports is gone."""
     return [
         (
             channel,
             replace(
-                stream,
-                changed=_of_table(f"{channel.name}_{stream.name}"),
+                channel.stream(name),
+                changed=_of_table(f"{channel.name}_{name}"),
                 history=None,
                 look_back=timedelta(days=1_000),
                 slice_length=timedelta(days=2_000),
             ),
         )
-        for channel in channels
-        for stream in channel.streams
-        if stream.name not in stream.quiet
+        for name in names
     ]
 
 
-REPORTS = _read_whole(GA4, KLAVIYO)
-ADS = _read_whole(META_ADS, GOOGLE_ADS, TIKTOK_ADS, FX)
+REPORTS = [
+    *_read_whole(GA4, "days", "sessions"),
+    *_read_whole(KLAVIYO, "days", "campaign_values", "flow_values"),
+]
+TOUCHES = [*_read_whole(KLAVIYO, "profiles", "events"), *_read_whole(GA4, "transactions")]
+CATALOGUE = [*_read_whole(SHOPIFY, "products"), *_read_whole(TIKTOK_SHOP, "products")]
+ADS = [
+    *_read_whole(META_ADS, "campaign_days"),
+    *_read_whole(GOOGLE_ADS, "campaign_days"),
+    *_read_whole(TIKTOK_ADS, "campaign_days", "gmv_max_days"),
+    *_read_whole(FX, "rates"),
+]
+
+SOURCES: list[Row] = [
+    ("google", "cpc", "google_ads", True, "google_ads"),
+    ("facebook", "paid_social", "meta_ads", True, "meta_ads"),
+    ("*", "organic", "organic_search", False, None),
+    ("klaviyo", "*", "email", False, None),
+    ("*", "sms", "sms", False, None),
+    ("*", "referral", "referral", False, None),
+    ("direct", "none", "direct", False, None),
+    ("tiktok_shop", "*", "tiktok_shop", False, None),
+]
+OTHER_SOURCES: list[Row] = [
+    *SOURCES[1:],
+    ("google", "cpc", "paid_other", True, None),
+    ("*", "qr", "other", False, None),
+]
+REFERRERS: list[Row] = [("google.com", "google", "organic"), ("facebook.com", "facebook", "social")]
 
 
 class Road:
@@ -134,7 +162,9 @@ class Road:
         self._dbt = dbt
         self._manifest = manifest
         self._runs = 0
-        self._made: set[str] = set()
+        self._made: dict[str, set[str]] = {}
+        self._known: dict[str, Book] = {}
+        self.sources = SOURCES
 
     def run(self, books: Sequence[Book]) -> set[str]:
         """Let twenty things happen to each and publish them; the merchants that could not be published."""
@@ -149,7 +179,12 @@ class Road:
                 sync_stream(self._connect, book.reports, channel, stream, book.merchant_id, now, reports_book.BEGAN)
             for channel, stream in ADS if book.ads else ():
                 sync_stream(self._connect, book.ads, channel, stream, book.merchant_id, now, reports_book.BEGAN)
-        apply_merchants(self.conn, [book.merchant for book in books])
+            for channel, stream in TOUCHES if book.touches else ():
+                sync_stream(self._connect, book.touches, channel, stream, book.merchant_id, now, reports_book.BEGAN)
+            for channel, stream in CATALOGUE if book.catalogue else ():
+                sync_stream(self._connect, book.catalogue, channel, stream, book.merchant_id, now, reports_book.BEGAN)
+            self._known[book.merchant_id] = book
+        apply_settings(self.conn, self._settings())
         build = open_build(self.conn, "build", CHANNELS)
         assert build is not None
         self._build("build")
@@ -183,15 +218,34 @@ class Road:
         [(computed, published)] = self.conn.execute(_COVERAGE, _merchants(books)).fetchall()
         return computed, published
 
+    def _settings(self) -> Settings:
+        known = self._known.values()
+        costs: list[Row] = [
+            (book.merchant_id, sku, str(valid_from), cost)
+            for book in known
+            for (sku, valid_from), cost in (book.costs or {}).items()
+        ]
+        return Settings([book.merchant for book in known], costs, self.sources, REFERRERS)
+
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self._url)
 
     def _build(self, schema: str) -> None:
-        # Views hold nothing: once made, only those are made again that a new table takes with the old one.
-        marts = f"+path:models/marts{',config.materialized:table+' if schema in self._made else ''}"
-        self._made.add(schema)
-        result = self._dbt("run", "--select", marts, "--no-write-json", build_schema=schema)
+        # Views hold nothing: once made, only those are made again that went with the old scope or go with an old table.
+        selected = ["+path:models/marts"]
+        if schema in self._made:
+            selected = ["+path:models/marts,config.materialized:table+", *self._made[schema] - self._views(schema)]
+        result = self._dbt("run", "--select", *selected, "--no-write-json", build_schema=schema)
         assert result.success, [r.message for r in result.result or () if r.status != "success"] or result.exception
+        self._made.setdefault(schema, self._views(schema))
+
+    def _views(self, schema: str) -> set[str]:
+        """The names of the views that there are of that build."""
+        schemas = ["staging", "intermediate"] if schema == "build" else [schema]
+        return {
+            name
+            for (name,) in self.conn.execute("select viewname from pg_views where schemaname = any(%s)", (schemas,))
+        }
 
 
 def _merchants(books: Sequence[Book]) -> dict[str, list[str]]:
@@ -201,7 +255,11 @@ def _merchants(books: Sequence[Book]) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def road(module_warehouse_url: str, dbt: Dbt, dbt_target: Path) -> Iterator[Road]:
     assert dbt("parse").success
-    road = Road(module_warehouse_url, dbt, dbt_target / "build" / "manifest.json")
+    # Every publication reads it, and looks for nothing but marts.
+    parsed = json.loads((dbt_target / "build" / "manifest.json").read_text())
+    marts = {name: node for name, node in parsed["nodes"].items() if node["path"].startswith("marts/")}
+    (manifest := dbt_target / "marts.json").write_text(json.dumps(parsed | {"nodes": marts}))
+    road = Road(module_warehouse_url, dbt, manifest)
     yield road
     road.conn.close()
 
@@ -210,6 +268,7 @@ def road(module_warehouse_url: str, dbt: Dbt, dbt_target: Path) -> Iterator[Road
 def test_incremental_equals_full(road: Road) -> None:
     books = [Book(f"seed_{seed}", seed) for seed in range(SEEDS)]
     for run in range(1, RUNS + 1):
+        road.sources = SOURCES if run < RUNS // 2 else OTHER_SOURCES
         refused = road.run(books)
         assert not refused, f"run {run}"
         differences = road.differences(books)
@@ -218,12 +277,15 @@ def test_incremental_equals_full(road: Road) -> None:
     computed, published = road.coverage(books)
     assert 0 < computed < published
     assert sum((book.happened for book in books), Counter()).keys() == EVENTS.keys()
-    told_by_tiktok = sum((book.tiktok.happened for book in books if book.tiktok), Counter())
-    assert told_by_tiktok.keys() == tiktok_book.EVENTS.keys()
-    in_reports = sum((book.reports.happened for book in books if book.reports), Counter())
-    assert in_reports.keys() == reports_book.EVENTS.keys()
-    in_ads = sum((book.ads.happened for book in books if book.ads), Counter())
-    assert in_ads.keys() == ads_book.EVENTS.keys()
+    for kind, events in (
+        ("tiktok", tiktok_book.EVENTS),
+        ("reports", reports_book.EVENTS),
+        ("ads", ads_book.EVENTS),
+        ("touches", touches_book.EVENTS),
+        ("catalogue", catalogue_book.EVENTS),
+    ):
+        beside = [beside for book in books if (beside := getattr(book, kind))]
+        assert sum((each.happened for each in beside), Counter()).keys() == events.keys()
 
 
 # The rules of the scope, and how each is taken away from the merchants that are named after it: a constant of the
@@ -232,16 +294,17 @@ RULES = {
     "old_day": ("_OWN_TIMES", "(claimed.old_event_at)", "(case when claimed.{others} then claimed.old_event_at end)"),
     "new_day": ("_OWN_TIMES", "(claimed.new_event_at)", "(case when claimed.{others} then claimed.new_event_at end)"),
     "children": ("_CHILDREN_OF_CHANGED", "claimed.stream = {stream}", "claimed.stream = {stream} and claimed.{others}"),
-    "siblings": (
-        "_CHILDREN_OF_CHANGED",
-        "claimed.stream = {child_stream}",
-        "claimed.stream = {child_stream} and claimed.{others}",
-    ),
     "parents": (
         "_PARENTS_OF_CHANGED",
         "claimed.stream = {child_stream}",
         "claimed.stream = {child_stream} and claimed.{others}",
     ),
+    "parts": (
+        "_PARENTS_OF_CHANGED",
+        "claimed.stream = {child_stream}",
+        "claimed.stream = {child_stream} and ({child_stream} <> 'visits' or claimed.{others})",
+    ),
+    "reached": ("_DAYS_REACHED", "claimed.stream = {stream}", "claimed.stream = {stream} and claimed.{others}"),
     "old_identities": (
         "_IDENTITIES_OF_CHANGED",
         "claimed.old_payload is not null",
@@ -251,6 +314,16 @@ RULES = {
         "_IDENTITIES_OF_CHANGED",
         "claimed.stream = {stream}\n) as version",
         "claimed.stream = {stream} and claimed.{others}\n) as version",
+    ),
+    "profiles": (
+        "_IDENTITIES_OF_CHANGED",
+        "where {identity} is not null",
+        "where {identity} is not null and ({stream} <> 'profiles' or version.{others})",
+    ),
+    "transactions": (
+        "_IDENTITIES_OF_CHANGED",
+        "where {identity} is not null",
+        "where {identity} is not null and ({stream} <> 'transactions' or version.{others})",
     ),
     "first_hop": (
         "_IDENTITIES_OF_LINKED",
@@ -274,9 +347,21 @@ RULES = {
         "claimed.stream = {stream}",
         "claimed.stream = {stream} and claimed.{others}",
     ),
+    "restated": ("_TABLES", "where operation = 'settings'", "where operation = 'settings' and {others}"),
 }
+OF_CLICKS = (14, 20, 26, 32)
+SELDOM = {
+    "reached": OF_CLICKS,
+    "profiles": OF_CLICKS,
+    "transactions": OF_CLICKS[:2],
+    "second_hop": (20,),
+    "made_final": (3, 11),
+    "restated": (20,),
+}
+"""Rules that are seldom needed, with more seeds that need them."""
 
 
+@pytest.mark.timeout(600)
 def test_the_proof_notices_a_missing_rule(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     for rule, (constant, old, new) in RULES.items():
         statement = getattr(touched, constant)
@@ -284,15 +369,14 @@ def test_the_proof_notices_a_missing_rule(road: Road, monkeypatch: pytest.Monkey
         assert text.count(old) == 1, rule
         text = text.replace(old, new.replace("{others}", f"merchant_id not like '{rule}%'"))
         monkeypatch.setattr(touched, constant, text if isinstance(statement, str) else sql.SQL(text))
-    # Two merchants without each rule. Seeds are even, because refunds come apart then; of 10 there is TikTok Shop.
-    books = {rule: [Book(f"{rule}_{seed}", seed) for seed in (8, 10)] for rule in RULES}
-    everyone = [book for of_rule in books.values() for book in of_rule]
-    noticed: set[str] = set()
-    missing = set(RULES)
-    for _ in range(RUNS):
-        noticed |= road.run(everyone)
-        noticed |= {difference.merchant_id for difference in road.differences(everyone)}
-        missing = {rule for rule in RULES if not any(book.merchant_id in noticed for book in books[rule])}
+    # Two merchants or more without each rule, until one is noticed. Most seeds are even, because refunds come apart
+    # then; of 10 there is TikTok Shop.
+    books = {rule: [Book(f"{rule}_{seed}", seed) for seed in (8, 10, *SELDOM.get(rule, ()))] for rule in RULES}
+    missing = dict(books)
+    for _ in range(2 * RUNS):
+        playing = [book for of_rule in missing.values() for book in of_rule]
+        noticed = road.run(playing) | {difference.merchant_id for difference in road.differences(playing)}
+        missing = {rule: of_rule for rule, of_rule in missing.items() if not noticed & {b.merchant_id for b in of_rule}}
         if not missing:
             break
-    assert not missing
+    assert not missing, sorted(missing)

@@ -142,7 +142,7 @@ def tiktok_days(env: Mapping[str, str], merchant: str, first: date, last: date) 
                     path, advertiser_id=account, dimensions=["campaign_id", "stat_time_day"],
                     start_date=str(since), end_date=str(until), page=number, page_size=50, **asked,
                 )  # fmt: skip
-                for row in report["list"]:
+                for row in report.get("list", ()):
                     spend, impressions, clicks, conversions, value = (
                         _number(row["metrics"][name]) if name else None for name in names
                     )

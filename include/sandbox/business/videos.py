@@ -193,7 +193,7 @@ class Videos:
             views += int(video.reach * rng.uniform(0.3, 0.9))
         impressions = int(views * rng.uniform(0.25, 0.4))
         clicks = int(impressions * rng.uniform(0.1, 0.25))
-        orders = int(clicks * rng.uniform(0.01, 0.06) + rng.random())
+        orders = int(clicks * rng.uniform(0.0004, 0.0024) + rng.random())
         items = orders + int(orders * rng.uniform(0, 0.4))
         figures = {
             "views": views,

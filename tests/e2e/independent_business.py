@@ -1,0 +1,93 @@
+"""A second opinion on a merchant: all that its vendors tell, read once and put together.
+
+It shares nothing with the project: no import, no query, no SQL.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from tests.e2e.independent import Shop
+from tests.e2e.independent_ads import bank_rates
+from tests.e2e.independent_claims import Claims
+from tests.e2e.independent_clicks import last_clicks, mail_clicks, sessions
+from tests.e2e.independent_customers import Customers
+from tests.e2e.independent_ga4 import Property
+from tests.e2e.independent_klaviyo import Account
+from tests.e2e.independent_orders import shopify_orders, tiktok_orders
+from tests.e2e.independent_settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import date, datetime
+
+    from tests.e2e.independent_claims import Claim, Days
+    from tests.e2e.independent_clicks import Credit
+    from tests.e2e.independent_orders import Order
+    from tests.e2e.independent_tiktok import TikTokShop
+
+
+@dataclass
+class Business:
+    """All that is known of a merchant."""
+
+    settings: Settings
+    orders: list[Order]
+    customers: Customers
+    credits: dict[tuple[str, str], Credit]
+    claims: Days
+
+    def __post_init__(self) -> None:
+        self.placed: dict[date, list[Order]] = defaultdict(list)
+        for order in self.orders:
+            self.placed[self.day(order.at)].append(order)
+        self.clicked: dict[tuple[date, str], list[Order]] = defaultdict(list)
+        """By day and channel: the counted orders that it was clicked last for."""
+        for order in self.orders:
+            if order.is_counted:
+                self.clicked[self.day(order.at), self.credits[order.key].channel.name].append(order)
+
+    def day(self, at: datetime) -> date:
+        return at.astimezone(self.settings.zone).date()
+
+    def counted(self, on: date) -> list[Order]:
+        return [order for order in self.placed.get(on, ()) if order.is_counted]
+
+    def revenue(self, orders: Iterable[Order]) -> Fraction:
+        return sum((order.revenue(self.settings.includes_tax) for order in orders), start=Fraction(0))
+
+    def new(self, orders: Iterable[Order]) -> int:
+        """How many of the orders brought a new customer."""
+        return sum(map(self.customers.is_new, orders))
+
+    def spent(self) -> dict[tuple[date, str], Claim]:
+        """The days of ad platforms."""
+        return {key: claim for key, claim in self.claims.items() if claim.spend is not None}
+
+
+def read(env: Mapping[str, str], merchant: str, first: date, now: datetime, tiktok: TikTokShop | None) -> Business:
+    """Everything since the first day, as the vendors tell it now."""
+    settings = Settings.of(merchant)
+    own = tiktok_orders(tiktok) if tiktok else []
+    shop = Shop(env[f"SHOPIFY_{merchant.upper()}_HOST"], env[f"SHOPIFY_{merchant.upper()}_TOKEN"])
+    orders = [*shopify_orders(shop, {order.id for order in own}), *own]
+    customers = Customers.of(orders)
+    claims = Claims(settings.zone, settings.currency, now, first)
+    claims.advertising(env, merchant, bank_rates(f"{env['SANDBOX_URL']}/ecb", first - timedelta(days=6)))
+    mails, origins = [], {}
+    named, zone = merchant.upper(), settings.zone.key
+    if key := env.get(f"KLAVIYO_{named}_API_KEY"):
+        account = Account(env[f"KLAVIYO_{named}_API_HOST"], key)
+        mails = list(mail_clicks(account))
+        claims.messages(account, zone)
+    if keyfile := env.get(f"GA4_{named}_KEYFILE"):
+        website = Property(env["SANDBOX_URL"], keyfile, env[f"GA4_{named}_PROPERTY_ID"])
+        origins = sessions(website, str(first), str(claims.today(zone)))
+        claims.website(website, zone)
+    if tiktok:
+        claims.marketplace(tiktok, zone)
+    return Business(settings, orders, customers, last_clicks(orders, customers, settings, mails, origins), claims.days)
