@@ -32,7 +32,7 @@ _NO_CHANGES = sql.SQL("false")
 _SET_PENDING_APART = """
 create temporary table pending_day on commit drop as
 select distinct merchant_id, date_day from touched_day;
-drop table claimed, touched, touched_day, linked;
+drop table claimed, restated, touched, touched_day, linked;
 """
 
 _SAMPLE = sql.SQL("""
