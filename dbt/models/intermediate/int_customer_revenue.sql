@@ -40,21 +40,28 @@ in_scope as (
 
 ){% if scope_days() %},
 
-missing as (
+-- by a window, because a join would have to guess how few orders of a few customers there are, and tries all pairs
+known as (
 
-    select customers.*
+    select
+        customers.*,
+        built.order_id is not null as is_built,
+        bool_or(built.order_id is not null and customers.order_id = customers.first_order_id) over (
+            partition by customers.merchant_id, customers.sales_channel, customers.first_order_id
+        ) as is_first_built
     from customers
-    inner join built as first_orders
-        on
-            customers.merchant_id = first_orders.merchant_id
-            and customers.sales_channel = first_orders.sales_channel
-            and customers.first_order_id = first_orders.order_id
     left join built
         on
             customers.merchant_id = built.merchant_id
             and customers.sales_channel = built.sales_channel
             and customers.order_id = built.order_id
-    where built.order_id is null
+
+),
+
+missing as (
+
+    select * from known
+    where is_first_built and not is_built
 
 ),
 
