@@ -27,7 +27,7 @@ from airflow.sdk import DAG, Asset, AssetAlias, Param, task
 from tributary.channels import CHANNELS
 from tributary.operators.personal import EraseCustomerOperator
 from tributary.paths import MERCHANTS
-from tributary.warehouse.settings import load_merchants
+from tributary.warehouse.settings.merchants import load_merchants
 
 ERASED = "customer_erased"
 

@@ -25,9 +25,9 @@ from bench.marts.payloads import (
     transaction,
     visit,
 )
-from tributary.warehouse.settings import Merchant, apply_merchants
-from tributary.warehouse.settings_files import REFERRERS, TRAFFIC_SOURCES, load_rows
-from tributary.warehouse.settings_tables import apply_rows
+from tributary.warehouse.settings.files import REFERRERS, TRAFFIC_SOURCES, load_rows
+from tributary.warehouse.settings.merchants import Merchant, apply_merchants
+from tributary.warehouse.settings.tables import apply_rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,8 +21,8 @@ from tributary.channels import CHANNELS
 from tributary.channels.klaviyo.streams import KLAVIYO
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
-from tributary.warehouse.erase import Erasure, Request, erase, mask_again
-from tributary.warehouse.personal_retention import mask_old
+from tributary.warehouse.personal.erase import Erasure, Request, erase, mask_again
+from tributary.warehouse.personal.retention import mask_old
 from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from tests.dbt.shop import Payload, business, money, refund
 from tests.dbt.tiktok_book import OPENED, TikTokBook
 from tests.dbt.touches_book import VISITS, TouchesBook, visit
 from tributary.declaration import Page, Record
-from tributary.warehouse.settings import Merchant
+from tributary.warehouse.settings.merchants import Merchant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ import pytest
 from tests.dbt import shop, test_last_click, tiktok
 from tests.dbt.touches import visit
 from tributary.channels import CHANNELS
-from tributary.warehouse.erase import Request, erase
-from tributary.warehouse.personal_retention import mask_old
+from tributary.warehouse.personal.erase import Request, erase
+from tributary.warehouse.personal.retention import mask_old
 from tributary.warehouse.scope import open_build
-from tributary.warehouse.settings_files import REFERRERS, TRAFFIC_SOURCES, load_rows
-from tributary.warehouse.settings_tables import apply_rows
+from tributary.warehouse.settings.files import REFERRERS, TRAFFIC_SOURCES, load_rows
+from tributary.warehouse.settings.tables import apply_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection

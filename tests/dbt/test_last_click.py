@@ -16,8 +16,8 @@ from tests.dbt import ga4, klaviyo, shop, tiktok
 from tests.dbt.touches import click, person, visit
 from tributary.paths import MART_CONTRACTS
 from tributary.quality.gate import verify
-from tributary.warehouse.settings_files import REFERRERS, TRAFFIC_SOURCES, load_rows
-from tributary.warehouse.settings_tables import apply_rows
+from tributary.warehouse.settings.files import REFERRERS, TRAFFIC_SOURCES, load_rows
+from tributary.warehouse.settings.tables import apply_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -34,8 +34,8 @@ from tributary.warehouse import touched
 from tributary.warehouse.manifest import read_marts
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import open_build
-from tributary.warehouse.settings_files import Settings
-from tributary.warehouse.settings_tables import apply_settings
+from tributary.warehouse.settings.files import Settings
+from tributary.warehouse.settings.tables import apply_settings
 from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from tests.dbt.conftest import Dbt
     from tributary.declaration import Channel, Page, Reader, Stream
-    from tributary.warehouse.settings_files import Row
+    from tributary.warehouse.settings.files import Row
 
 SEEDS = int(os.environ.get("TRIBUTARY_PROOF_SEEDS", "12"))
 RUNS = 6

@@ -21,7 +21,7 @@ from tributary.channels import CHANNELS
 from tributary.warehouse.manifest import read_marts
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import open_build
-from tributary.warehouse.settings import Merchant, apply_merchants
+from tributary.warehouse.settings.merchants import Merchant, apply_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

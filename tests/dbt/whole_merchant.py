@@ -38,8 +38,8 @@ from tributary.local.environment import advertising
 from tributary.paths import ROOT
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import open_build
-from tributary.warehouse.settings_files import load_all_settings
-from tributary.warehouse.settings_tables import apply_settings
+from tributary.warehouse.settings.files import load_all_settings
+from tributary.warehouse.settings.tables import apply_settings
 from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:

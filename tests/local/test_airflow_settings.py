@@ -13,7 +13,7 @@ import pytest
 from tributary.local.environment import prepare, process_env
 from tributary.local.settings import SETTINGS, SettingsError, connection_arguments, read_settings
 from tributary.paths import MERCHANTS, ROOT
-from tributary.warehouse.settings import load_merchants
+from tributary.warehouse.settings.merchants import load_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

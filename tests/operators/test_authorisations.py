@@ -12,7 +12,7 @@ from tributary.notify.incident import message
 from tributary.operators.authorisations import AuthorisationsOperator
 from tributary.paths import MERCHANTS
 from tributary.quality.incident import problems_of_run
-from tributary.warehouse.settings import load_merchants
+from tributary.warehouse.settings.merchants import load_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from tributary.declaration import Channel, Page, Record, Reject, Stream
-from tributary.warehouse.settings import Merchant, apply_merchants
+from tributary.warehouse.settings.merchants import Merchant, apply_merchants
 from tributary.warehouse.sync import SyncReport, sync_stream
 
 if TYPE_CHECKING:

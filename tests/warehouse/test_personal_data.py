@@ -11,8 +11,8 @@ import pytest
 
 from tests.warehouse.shop import NOW, ORDERS, SHOP, START, add_merchants, merchant, put, raw
 from tributary.declaration import Personal
-from tributary.warehouse.erase import Erasure, Request, erase, mask_again
-from tributary.warehouse.personal_retention import end_personal_data, mask_old
+from tributary.warehouse.personal.erase import Erasure, Request, erase, mask_again
+from tributary.warehouse.personal.retention import end_personal_data, mask_old
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from tests.warehouse.shop import NOW, SHOP, START, Vendor, add_merchants, mercha
 from tributary.warehouse.proof import Difference, compare, open_proof
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import open_build
-from tributary.warehouse.settings import apply_merchants
+from tributary.warehouse.settings.merchants import apply_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from tests.warehouse.shop import ORDERS, SHOP, START, VISITS, add_merchants, merchant, put
 from tributary.warehouse.errors import UnknownMerchant
 from tributary.warehouse.scope import open_build
-from tributary.warehouse.settings import apply_merchants
+from tributary.warehouse.settings.merchants import apply_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.warehouse.shop import merchant
-from tributary.warehouse.settings import SettingsError, apply_merchants, load_merchants
+from tributary.warehouse.settings.merchants import SettingsError, apply_merchants, load_merchants
 
 if TYPE_CHECKING:
     from pathlib import Path

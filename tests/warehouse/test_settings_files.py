@@ -8,8 +8,7 @@ import pytest
 
 from sandbox.business.merchants import AURORA, MERCHANTS
 from tributary.paths import CONFIG
-from tributary.warehouse.settings import SettingsError
-from tributary.warehouse.settings_files import (
+from tributary.warehouse.settings.files import (
     PRODUCT_COSTS,
     REFERRERS,
     TRAFFIC_SOURCES,
@@ -18,6 +17,7 @@ from tributary.warehouse.settings_files import (
     load_all_settings,
     load_rows,
 )
+from tributary.warehouse.settings.merchants import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.warehouse.shop import merchant
-from tributary.warehouse.settings import apply_merchants
-from tributary.warehouse.settings_files import PRODUCT_COSTS, Row, Settings
-from tributary.warehouse.settings_tables import apply_rows, apply_settings
+from tributary.warehouse.settings.files import PRODUCT_COSTS, Row, Settings
+from tributary.warehouse.settings.merchants import apply_merchants
+from tributary.warehouse.settings.tables import apply_rows, apply_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -121,8 +121,8 @@ def prepare_warehouse(env: Mapping[str, str], progress: Progress) -> None:
     with progress.step("Warehouse") as step:
         from tributary.channels import CHANNELS
         from tributary.warehouse.migrate import migrate
-        from tributary.warehouse.settings_files import load_all_settings
-        from tributary.warehouse.settings_tables import apply_settings
+        from tributary.warehouse.settings.files import load_all_settings
+        from tributary.warehouse.settings.tables import apply_settings
 
         migrate(env["WAREHOUSE_URL"], CHANNELS)
         settings = load_all_settings(CONFIG)

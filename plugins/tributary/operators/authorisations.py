@@ -14,7 +14,7 @@ from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
 from tributary.quality.finding import Finding, record
 from tributary.warehouse.authorisations import authorisations
-from tributary.warehouse.settings import load_merchants
+from tributary.warehouse.settings.merchants import load_merchants
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -14,7 +14,7 @@ from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
 from tributary.quality.finding import Finding, record
 from tributary.warehouse.control_totals import control
-from tributary.warehouse.settings import load_merchants
+from tributary.warehouse.settings.merchants import load_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

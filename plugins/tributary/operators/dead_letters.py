@@ -13,7 +13,7 @@ from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
 from tributary.warehouse.replay import open_letters, replay
-from tributary.warehouse.settings import load_merchants
+from tributary.warehouse.settings.merchants import load_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from tributary.channels import channel as declared
 from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse
 from tributary.paths import CONFIG
-from tributary.warehouse.settings_files import load_all_settings
-from tributary.warehouse.settings_tables import apply_settings
+from tributary.warehouse.settings.files import load_all_settings
+from tributary.warehouse.settings.tables import apply_settings
 from tributary.warehouse.sync import sync_stream
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from tributary.channels import CHANNELS
 from tributary.operators.warehouse import warehouse
-from tributary.warehouse.erase import Request, erase
-from tributary.warehouse.personal_retention import end_personal_data
+from tributary.warehouse.personal.erase import Request, erase
+from tributary.warehouse.personal.retention import end_personal_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from tributary.warehouse.settings import Merchant
+    from tributary.warehouse.settings.merchants import Merchant
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.warehouse.settings import apply_merchants
-from tributary.warehouse.settings_files import PRODUCT_COSTS, REFERRERS, TRAFFIC_SOURCES
+from tributary.warehouse.settings.files import PRODUCT_COSTS, REFERRERS, TRAFFIC_SOURCES
+from tributary.warehouse.settings.merchants import apply_merchants
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from tributary.warehouse.settings_files import Row, Settings, SettingsFile
+    from tributary.warehouse.settings.files import Row, Settings, SettingsFile
 
 _CREATE_WANTED = sql.SQL("create temporary table {wanted} on commit drop as select {columns} from {table} with no data")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.warehouse.erase import mask_again
-from tributary.warehouse.personal import SHARED_KIND, People
+from tributary.warehouse.personal.erase import mask_again
+from tributary.warehouse.personal.people import SHARED_KIND, People
 from tributary.warehouse.raw_table import raw_table
 
 if TYPE_CHECKING:

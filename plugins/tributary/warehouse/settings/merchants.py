@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 import yaml
 
 from tributary.channels import CHANNELS
-from tributary.warehouse.readers import create_reader
+from tributary.warehouse.settings.readers import create_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from tributary.channels.marketing import AD_PLATFORMS, MARKETING_CHANNELS, PAID
-from tributary.warehouse.settings import DOMAIN, Merchant, SettingsError, load_merchants
+from tributary.warehouse.settings.merchants import DOMAIN, Merchant, SettingsError, load_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

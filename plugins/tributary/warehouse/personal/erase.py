@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
-from tributary.warehouse.personal import SHARED_KIND, People
+from tributary.warehouse.personal.people import SHARED_KIND, People
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
