@@ -267,7 +267,7 @@ def _settings(root: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _merchants(root: Path) -> list[Any]:
-    load = import_module("tributary.warehouse.settings").load_merchants
+    load = import_module("tributary.warehouse.settings.merchants").load_merchants
     return list(load(root / "include" / "config" / "merchants.yaml"))
 
 
