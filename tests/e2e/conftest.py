@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import requests
 
 from tests.e2e.independent_tiktok import TikTokShop
 from tributary.local.airflow_api import DONE, AirflowApi
-from tributary.local.demo import TRANSFORM, start_ingests, transform
+from tributary.local.demo import INGESTS, TRANSFORM, start_ingests, transform
 from tributary.local.environment import Installation
 from tributary.local.lifecycle import down, up
 from tributary.local.progress import Progress
@@ -50,6 +51,16 @@ class Road:
     def run(self, dag_id: str, conf: dict[str, Any] | None = None) -> dict[str, str]:
         """Trigger a DAG by hand; returns the state of its tasks, and of the run."""
         return self.ended(dag_id, self.airflow.trigger(dag_id, conf))
+
+    @contextmanager
+    def alone(self, *dag_ids: str) -> Iterator[None]:
+        """No other ingest starts by itself meanwhile, as all do at the full hour."""
+        others = sorted(INGESTS.keys() - set(dag_ids))
+        for dag_id in others:
+            self.airflow.call("PATCH", f"dags/{dag_id}", json={"is_paused": True})
+        yield
+        for dag_id in others:
+            self.airflow.unpause(dag_id)
 
     def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.env["WAREHOUSE_URL"]) as conn:
