@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from tests.dbt.conftest import PROJECT
+from tributary.channels.klaviyo.streams import KLAVIYO
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.warehouse.raw_table import identity_expression
 
@@ -55,6 +59,11 @@ def test_every_mart_is_keyed_by_merchant_and_described(models: list[dict[str, An
             assert keys[0][0] == "merchant_id", model["name"]
             assert model["description"].startswith("One row per merchant"), model["name"]
             assert all(column["description"] for column in model["columns"].values()), model["name"]
+
+
+def test_a_click_reaches_as_far_as_it_is_credited() -> None:
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
+    assert KLAVIYO.stream("events").reach == timedelta(hours=project["vars"]["attribution_window_hours"])
 
 
 def test_staging_looks_customers_up_as_raw_indexes_them(conn: Connection, dbt: Dbt) -> None:
