@@ -1,4 +1,4 @@
-"""Incremental equals full: after each of six runs of twenty random events a merchant, every mart is compared, row for
+"""Incremental equals full: after each of ten runs of twenty random events a merchant, every mart is compared, row for
 row, with a rebuild that knows no scope.
 
 Each seed is a merchant of its own, so that all seeds go through the same runs of the real loader, scope, dbt and
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from tributary.warehouse.settings.files import Row
 
 SEEDS = int(os.environ.get("TRIBUTARY_PROOF_SEEDS", "12"))
-RUNS = 6
+RUNS = 10
 EVENTS_A_RUN = 20
 
 _DIFFERENCES = sql.SQL("""
