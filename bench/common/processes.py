@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import psycopg
 
+from bench.common.memory import peak_of_tree
 from tributary.paths import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-
-_SAMPLE_SECONDS = 0.1
 
 
 class SideFailedError(RuntimeError):
@@ -87,7 +85,7 @@ def run_side(python: str | Path, module: str, arguments: dict[str, Any], cpu: Po
         cwd=ROOT,
         env=os.environ | environment,
     )
-    with _peak_of_tree(process.pid) as peak:
+    with peak_of_tree(process.pid) as peak:
         out, _ = process.communicate()
     if process.returncode:
         raise SideFailedError(f"{module} {arguments} ended with {process.returncode}")
@@ -99,27 +97,3 @@ def run_side(python: str | Path, module: str, arguments: dict[str, Any], cpu: Po
         peak_mb=max(said.pop("peak_mb"), peak[0]),
         said=said,
     )
-
-
-@contextmanager
-def _peak_of_tree(pid: int) -> Iterator[list[float]]:
-    """The most memory that a process and its children held together, seen ten times a second."""
-    peak, done = [0.0], threading.Event()
-
-    def watch() -> None:
-        root = psutil.Process(pid)
-        while not done.wait(_SAMPLE_SECONDS):
-            total = 0
-            with suppress(psutil.NoSuchProcess):
-                for process in (root, *root.children(recursive=True)):
-                    with suppress(psutil.NoSuchProcess):
-                        total += process.memory_info().rss
-            peak[0] = max(peak[0], total / 2**20)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        thread.join()

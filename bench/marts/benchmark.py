@@ -13,11 +13,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.common import postgres
+from bench.common.memory import peak_of_backends
 from bench.common.processes import PostgresCpu, run_side
 from bench.common.report import machine, say
 from bench.marts.checks import check_days, check_full
 from bench.marts.days import DAYS, MERCHANTS
-from bench.marts.memory import peak_of_backends
 from bench.marts.report import Built, Size, tell, tell_all
 from bench.marts.world import World, fill
 from tributary.channels import CHANNELS

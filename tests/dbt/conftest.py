@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from psycopg.rows import dict_row
 
 from tributary.channels import CHANNELS
 from tributary.warehouse.migrate import migrate
+from tributary.warehouse.scope import write_scope
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
@@ -28,6 +30,21 @@ values
 
 Rows = Callable[..., list[dict[str, Any]]]
 Dbt = Callable[..., "dbtRunnerResult"]
+
+
+def make_scope(conn: psycopg.Connection, schema: str, days: Sequence[str], *merchants: str) -> None:
+    """A build schema that is about these days of these merchants, or of all of them."""
+    conn.execute(
+        """
+        create temporary table touched_day as
+        select merchant_id, unnest(%s::date[]) as date_day from ops.merchants
+        where merchant_id = any(%s) or %s
+        """,
+        (list(days), list(merchants), not merchants),
+    )
+    assert write_scope(conn, schema, uuid4())
+    conn.execute("drop table touched_day")
+    conn.commit()
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.dbt import ga4, klaviyo, shop, tiktok
+from tests.dbt.conftest import make_scope
 from tests.dbt.touches import click, person, visit
 from tributary.paths import MART_CONTRACTS
 from tributary.quality.gate import verify
@@ -442,19 +443,8 @@ def test_all_revenue_is_credited(rows: Rows) -> None:
 @pytest.mark.usefixtures("world")
 def test_a_scope_gives_the_rows_of_a_full_build(conn: Connection, dbt: Dbt, rows: Rows) -> None:
     """Two days far apart, so that what stands between them is in neither window."""
-    conn.execute("create schema backfill_1")
-    conn.execute(
-        """
-        create table backfill_1.scope as
-        select
-            gen_random_uuid() as build_id, merchant_id, day::date as date_day,
-            day::timestamp at time zone time_zone as starts_at,
-            (day + interval '1 day')::timestamp at time zone time_zone as ends_at
-        from ops.merchants
-        cross join unnest('{2026-09-10,2026-09-11,2026-11-04}'::timestamp[]) as day
-        """
-    )
-    conn.commit()
+    days = ("2026-09-10", "2026-09-11", "2026-11-04")
+    make_scope(conn, "backfill_1", days)
     assert dbt("run", "--select", "+fct_attributed_orders", build_schema="backfill_1").success
     of_scope = "select * from backfill_1.fct_attributed_orders"
     of_everything = (

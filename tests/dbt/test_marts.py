@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.dbt.conftest import make_scope
 from tests.dbt.shop import Payload, business, line, load, order, refund, shipping
 from tests.e2e.independent import FIGURES, business_days
 
@@ -249,20 +250,8 @@ def test_net_tax_is_revenue_where_the_merchant_says_so(rows: Rows) -> None:
 def test_a_scope_gives_the_rows_of_a_full_build(
     shops: dict[str, list[Payload]], conn: Connection, dbt: Dbt, rows: Rows
 ) -> None:
-    conn.execute("create schema backfill_1")
-    conn.execute(
-        """
-        create table backfill_1.scope as
-        select
-            gen_random_uuid() as build_id, merchant_id, day::date as date_day,
-            day::timestamp at time zone time_zone as starts_at,
-            (day + interval '1 day')::timestamp at time zone time_zone as ends_at
-        from ops.merchants
-        cross join unnest('{2026-08-01,2026-09-01,2026-09-06,2026-10-20,2026-10-25,2026-11-01}'::timestamp[]) as day
-        where merchant_id <> 'withtax'
-        """
-    )
-    conn.commit()
+    days = ("2026-08-01", "2026-09-01", "2026-09-06", "2026-10-20", "2026-10-25", "2026-11-01")
+    make_scope(conn, "backfill_1", days, "aurora", "nordlicht")
     assert dbt("run", build_schema="backfill_1").success
     for mart in MARTS:
         of_scope = f"select * from backfill_1.{mart}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dbt import shop, tiktok
+from tests.dbt.conftest import make_scope
 from tests.dbt.tiktok import cancelled, counted, listed, order, returned, saved, settled, shop_day, unit
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
@@ -362,20 +363,8 @@ def test_a_restated_day_is_told_anew(built: Connection, rows: Rows, dbt: Dbt) ->
 
 def test_a_scope_gives_the_rows_of_a_full_build(built: Connection, dbt: Dbt, rows: Rows) -> None:
     """Of the day on which a return stood, the day of the statement, days of copies, and a day of videos."""
-    built.execute("create schema backfill_1")
-    built.execute(
-        """
-        create table backfill_1.scope as
-        select
-            gen_random_uuid() as build_id, merchant_id, day::date as date_day,
-            day::timestamp at time zone time_zone as starts_at,
-            (day + interval '1 day')::timestamp at time zone time_zone as ends_at
-        from ops.merchants
-        cross join unnest('{2026-09-02,2026-09-06,2026-09-09,2026-09-15}'::timestamp[]) as day
-        where merchant_id = 'aurora'
-        """
-    )
-    built.commit()
+    days = ("2026-09-02", "2026-09-06", "2026-09-09", "2026-09-15")
+    make_scope(built, "backfill_1", days, "aurora")
     assert dbt("run", build_schema="backfill_1").success
     for mart in MARTS:
         of_scope = f"select * from backfill_1.{mart}"
