@@ -128,6 +128,11 @@ resolved as materialized (
         {{ without_contacts('named.source') }} as source,
         {{ without_contacts('named.medium') }} as medium,
         {{ without_contacts('named.campaign') }} as campaign,
+        {{ without_contacts('named.utm_source') }} as utm_source,
+        {{ without_contacts('named.utm_medium') }} as utm_medium,
+        {{ without_contacts('named.utm_campaign') }} as utm_campaign,
+        named.click_id,
+        {{ without_contacts('named.referrer_domain') }} as referrer_domain,
         case
             when named.is_native then named.source
             when named.resolved_by in ('own_domain', 'none') then 'direct'
@@ -143,19 +148,7 @@ resolved as materialized (
         or {{ is_malformed_utm('named.utm_campaign') }} as is_malformed,
         named.resolved_by
     from named
-    left join lateral (
-        select
-            candidates.channel,
-            candidates.is_paid,
-            candidates.ad_platform
-        from {{ source('ops', 'traffic_sources') }} as candidates
-        where
-            candidates.merchant_id = named.merchant_id
-            and candidates.source in (named.source, '*')
-            and candidates.medium in (named.medium, '*')
-        order by candidates.source = '*', candidates.medium = '*'
-        limit 1
-    ) as taxonomy on true
+    left join lateral {{ traffic_source_of('named') }} as taxonomy on true
 
 ),
 
@@ -164,6 +157,7 @@ final as (
     select
         touches.merchant_id,
         touches.touchpoint_id collate "C" as touchpoint_id,
+        touches.contact_id collate "C" as contact_id,
         touches.touch_channel,
         touches.sales_channel,
         touches.order_id collate "default" as order_id,
@@ -177,11 +171,17 @@ final as (
         resolved.ad_platform,
         resolved.in_taxonomy,
         resolved.channel = 'direct' as is_direct,
+        {{ is_excluded('resolved') }} as is_excluded,
         resolved.is_malformed,
         touches.is_native,
         touches.is_fallback,
         touches.priority,
-        resolved.resolved_by
+        resolved.resolved_by,
+        resolved.utm_source,
+        resolved.utm_medium,
+        resolved.utm_campaign,
+        resolved.click_id,
+        resolved.referrer_domain
     from touches
     inner join resolved on touches.told = resolved.told and touches.merchant_id = resolved.merchant_id
 

@@ -14,6 +14,7 @@ final as (
     select
         orders.merchant_id,
         'ga4/' || orders.order_id collate "C" as touchpoint_id,
+        'ga4/' || orders.order_id collate "C" as contact_id,
         'ga4' as touch_channel,
         orders.sales_channel,
         orders.order_id collate "C" as order_id,

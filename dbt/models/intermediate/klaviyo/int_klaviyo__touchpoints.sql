@@ -1,6 +1,7 @@
--- The clicks of the days in scope and of the week before, tied to whoever the shop knows the person as: by the shop's
--- own id where that ever ordered, else by e-mail, which belongs to whom a guest's order with it would. All is looked up
--- click by click: a join would have to guess how many people and customers there are.
+-- The clicks of the days in scope and of the two weeks before, as far back as the ledger tells, tied to whoever the shop
+-- knows the person as: by the shop's own id where that ever ordered, else by e-mail, which belongs to whom a guest's
+-- order with it would. All is looked up click by click: a join would have to guess how many people and customers there
+-- are.
 with
 
 clicks as (
@@ -13,7 +14,7 @@ clicks as (
         scoped.flow_id,
         scoped.campaign_name,
         scoped.happened_at
-    from {{ in_reach(ref('stg_klaviyo__events'), 'happened_at', var('attribution_window_hours')) }} as scoped
+    from {{ in_reach(ref('stg_klaviyo__events'), 'happened_at', 2 * var('attribution_window_hours')) }} as scoped
     where scoped.metric_name in ('Clicked Email', 'Clicked SMS')
 
 ),
@@ -23,6 +24,7 @@ final as (
     select
         clicks.merchant_id,
         'klaviyo/' || clicks.event_id as touchpoint_id,
+        'klaviyo/' || clicks.event_id as contact_id,
         'klaviyo' as touch_channel,
         'shopify' as sales_channel,
         null collate "C" as order_id,
@@ -39,7 +41,7 @@ final as (
         false as is_fallback,
         3 as priority
     from clicks
-    inner join lateral (
+    left join lateral (
         select candidates.*
         from {{ ref('stg_klaviyo__profiles') }} as candidates
         where candidates.merchant_id = clicks.merchant_id and candidates.profile_id = clicks.profile_id
@@ -60,7 +62,6 @@ final as (
             and accounts.customer_id is null
         offset 0
     ) as emails on true
-    where coalesce(people.external_id, people.email) is not null
 
 )
 

@@ -43,6 +43,8 @@ final as (
     select
         keys.merchant_id,
         'shopify/' || visits.record_id as touchpoint_id,
+        -- of a visit that several orders tell of there is one
+        'shopify/visit/' || split_part(visits.record_id, '/', 2) as contact_id,
         'shopify' as touch_channel,
         'shopify' as sales_channel,
         keys.order_id,
@@ -70,6 +72,7 @@ final as (
     select
         merchant_id,
         'shopify/' || order_id as touchpoint_id,
+        'shopify/' || order_id as contact_id,
         'shopify' as touch_channel,
         sales_channel,
         order_id,

@@ -13,6 +13,7 @@ final as (
     select
         merchant_id,
         'tiktok_shop/' || order_id collate "C" as touchpoint_id,
+        'tiktok_shop/' || order_id collate "C" as contact_id,
         'tiktok_shop' as touch_channel,
         sales_channel,
         order_id collate "C" as order_id,

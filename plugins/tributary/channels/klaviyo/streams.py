@@ -107,8 +107,8 @@ EVENTS = Stream(
     look_back=events.LOOK_BACK,
     budget=events.BUDGET,
     api_version=REVISION,
-    # A click may win an order for so long.
-    reach=timedelta(hours=168),
+    # A click may win an order for a week, and stands in the ledger of those of the week after as too old.
+    reach=timedelta(hours=336),
     personal=Personal(
         links={"event,relationships,profile,data,id": "klaviyo_profile"},
         kept={"event,attributes,event_properties": ("$value", "$message", "$flow", "Campaign Name")},
