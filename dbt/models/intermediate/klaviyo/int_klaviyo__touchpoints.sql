@@ -1,7 +1,6 @@
--- The clicks of the days in scope and of the two weeks before, as far back as the ledger tells, tied to whoever the shop
--- knows the person as: by the shop's own id where that ever ordered, else by e-mail, which belongs to whom a guest's
--- order with it would. All is looked up click by click: a join would have to guess how many people and customers there
--- are.
+-- The clicks of the days in scope and of the two weeks before, as far back as the ledger tells, tied to whoever the
+-- shop knows the person as: by the shop's own id where that ever ordered, else by e-mail, which belongs to whom a
+-- guest's order with it would. All is looked up click by click: a join would have to guess how many people there are.
 with
 
 clicks as (
