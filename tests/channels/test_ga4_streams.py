@@ -306,5 +306,5 @@ def test_what_a_report_leaves_out_is_kept_with_its_day_and_warned_of_once(
 
 def test_only_what_ends_a_day_is_declared_to_move_days() -> None:
     assert DAYS.restated_for == timedelta(days=5)
-    assert {stream.name for stream in GA4.streams if not stream.quiet} == {"days", "sessions"}
+    assert {stream.name for stream in GA4.streams if not stream.quiet} == {"days", "sessions", "funnel_events"}
     assert set(COUNTERS.values()) >= {"advertiserAdCost", "eventCount"}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ZONES = {"aurora": "America/New_York", "nordlicht": "Europe/Berlin", "withtax": "Asia/Tokyo"}
 MODELS = "+fct_website_sessions +fct_email_campaigns +path:models/staging/ga4 +path:models/staging/klaviyo"
-INTERMEDIATE = "int_ga4__channel_daily int_klaviyo__channel_daily"
+INTERMEDIATE = "int_ga4__channel_daily int_ga4__funnel int_ga4__funnel_days int_klaviyo__channel_daily"
 ONE_DAY = timedelta(days=1)
 FIRST, DAYS = date(2026, 3, 1), 12  # clocks change in New York on the 8th
 PAGES = ["/", "/sale", "", "(not set)", "/u/ann@example.com", "/u/bob%40example.com?x=1", "/u/cy%2540example.com"]
@@ -440,6 +440,8 @@ def test_a_merchants_day_is_read_by_index(built: Connection) -> None:
     read = {
         "int_ga4__sessions": {"ga4_sessions_by_event", "ga4_sessions_pkey", "ga4_days_by_event"},
         "int_ga4__channel_daily": {"ga4_sessions_by_event", "ga4_sessions_pkey", "ga4_days_by_event"},
+        "int_ga4__funnel": {"ga4_sessions_by_event", "ga4_funnel_events_by_event"},
+        "int_ga4__funnel_days": {"ga4_sessions_by_event", "ga4_funnel_events_by_event", "ga4_days_by_event"},
         "int_klaviyo__messages": {
             "klaviyo_campaign_values_by_event",
             "klaviyo_flow_values_by_event",

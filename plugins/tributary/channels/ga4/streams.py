@@ -41,7 +41,7 @@ def _stream(report: Report, *, is_quiet: bool = True, restated_for: timedelta | 
 
 DAYS = _stream(reports.DAYS, is_quiet=False, restated_for=LOOK_BACK + ONE_DAY)
 SESSIONS = _stream(reports.SESSIONS, is_quiet=False)
-FUNNEL_EVENTS = _stream(reports.FUNNEL_EVENTS)
+FUNNEL_EVENTS = _stream(reports.FUNNEL_EVENTS, is_quiet=False)
 TRANSACTIONS = replace(
     _stream(reports.TRANSACTIONS),
     links={"transaction": "payload #>> '{row,transactionId}'"},
