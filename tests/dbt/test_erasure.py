@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from tests.dbt import shop, test_last_click, tiktok
-from tests.dbt.touches import visit
+from tests.dbt import shop, stories, tiktok
 from tributary.channels import CHANNELS
 from tributary.warehouse.personal.erase import Request, erase
 from tributary.warehouse.personal.retention import mask_old
@@ -35,32 +34,18 @@ Figures = dict[tuple[str, str], list[dict[str, Any]]]
 def before(conn: Connection, dbt: Dbt, rows: Rows) -> Figures:
     """The figures of three merchants with the same buyers."""
     for file in (TRAFFIC_SOURCES, REFERRERS):
-        apply_rows(conn, file, load_rows(test_last_click.CONFIG, file, []))
+        apply_rows(conn, file, load_rows(stories.CONFIG, file, []))
     conn.execute("update ops.merchants set domains = '{aurora.example}'")
-    numbers = test_last_click.NUMBERS
-    orders = [*test_last_click.ORDERS, *test_last_click.COPIES]
-    orders += [test_last_click.sold(number, customer=number) for number in numbers.values()]
-    visits = [
-        visit(
-            numbers[story],
-            f"v{number}",
-            test_last_click.ago(came.ago),
-            came.source,
-            came.medium,
-            came.campaign,
-            page=f"https://aurora.example/p{came.page}",
-            referrer=came.referrer,
-        )
-        for story, (all_that_came, _) in test_last_click.VISITS.items()
-        for number, came in enumerate(all_that_came)
-    ]
+    numbers = stories.NUMBERS
+    orders = [*stories.ORDERS, *stories.COPIES]
+    orders += [stories.sold(number, customer=number) for number in numbers.values()]
     sales = [
         tiktok.order(f"T{number}", "2026-09-10T12:00:00", tiktok.unit(f"{number}1", "40.00"), buyer=f"u{number % 2}")
         for number in range(3)
     ]
     for merchant_id in (ENDED, ERASED, KEPT):
         shop.load(conn, merchant_id, *orders)
-        tiktok.load(conn, merchant_id, *visits, *test_last_click.TOUCHES, *sales)
+        tiktok.load(conn, merchant_id, *stories.visits(), *stories.TOUCHES, *sales)
     conn.execute("delete from ops.changes")
     conn.commit()
     return figures(dbt, rows)
@@ -80,7 +65,7 @@ def test_figures_stay_when_people_leave(before: Figures, conn: Connection, dbt: 
     keys = {row["customer_key"] for row in before["fct_orders", ERASED]} - {None}
     assert len(keys) > 50
     with psycopg.connect(conn.info.dsn, password=conn.info.password) as other:
-        assert mask_old(other, CHANNELS, ENDED, "build", test_last_click.NIGHT.replace(year=2036))
+        assert mask_old(other, CHANNELS, ENDED, "build", stories.NIGHT.replace(year=2036))
         for key in sorted(keys):
             done = erase(other, CHANNELS, Request(ERASED, key, "ann", "all of them asked", is_dry_run=False))
             assert done.outcome == "erased"
@@ -90,7 +75,7 @@ def test_figures_stay_when_people_leave(before: Figures, conn: Connection, dbt: 
         KEPT,
     )
     # Of somebody who is known by a copy alone, marts have no key.
-    assert left == [{"merchant_id": ERASED, "record_id": str(test_last_click.COPY)}]
+    assert left == [{"merchant_id": ERASED, "record_id": str(stories.COPY)}]
 
     open_build(conn, "next", CHANNELS)
     conn.commit()

@@ -1,5 +1,6 @@
 -- The visits that led to any order of the customers in scope, found by raw's key: their ids begin with the order's. An
--- order that another channel sold and Shopify only copied came from there. Ids compare as raw's do.
+-- order that another channel sold and Shopify only copied came from there, whatever visits it has. Ids compare as raw's
+-- do.
 with
 
 customer_orders as (
@@ -34,7 +35,6 @@ keys as (
         order_id,
         null as customer_identity
     from orders
-    where mirrors_channel is null
 
 ),
 
