@@ -7,7 +7,7 @@ COMPILE = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-strip-extras --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs test lint docs bench new-channel lock env env-dev
+.PHONY: help demo up down status logs test lint explain docs bench new-channel lock env env-dev
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: env-dev ## Formatting, types, SQL and YAML
 	@$(RUN) -m sqlfluff lint dbt
 	@$(RUN) -m yamllint --strict .
 
+explain: .venv/tributary-run ## Why an order was credited to whom: make explain ORDER=1042 MERCHANT=aurora
+	@$(RUN) -m tributary.local.explain --order="$$ORDER" --merchant="$$MERCHANT" --channel="$$CHANNEL"
+
 docs: env ## Write docs/metrics.md from the models' descriptions
 	@$(RUN) -m tributary.local.metrics_page
 
@@ -45,6 +48,7 @@ bench: env ## Speed beside a bare COPY and beside dlt; QUICK=1 takes three minut
 	@PYTHONPATH=include $(RUN) -m bench ingestion $(if $(QUICK),--orders 10000 --runs 1) $(BENCH)
 	@PYTHONPATH=include $(RUN) -m bench klaviyo $(if $(QUICK),--events 10000 --runs 1) $(filter-out --profile,$(BENCH))
 	@PYTHONPATH=include $(RUN) -m bench marts $(if $(QUICK),--orders 5000) $(filter --million,$(BENCH))
+	@PYTHONPATH=include $(RUN) -m bench attribution $(if $(QUICK),--orders 10000 --runs 1) $(filter --million,$(BENCH))
 
 new-channel: env ## Stubs of a new channel: make new-channel NAME=vendor_product
 	@$(RUN) -m tributary.local.new_channel '$(NAME)'

@@ -1,0 +1,1 @@
+"""Tells a person why an order was credited to whom, from what is published."""
