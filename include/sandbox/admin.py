@@ -15,6 +15,7 @@ from sandbox.admin_tiktok_sales import TikTokSalesAdmin
 from sandbox.business import truth
 from sandbox.business.merchants import DIRECT
 from sandbox.business.money import decimal_text
+from sandbox.business.true_sources import true_sources
 from sandbox.clock import iso, parse_instant
 from sandbox.faults import Fault
 from sandbox.shopify.routes import SCOPES, Shopify
@@ -48,6 +49,7 @@ class Admin:
             route("/tokens/{token}/{verb:str}", self.token, "POST"),
             route("/slack/messages", self.slack_messages, "GET", "DELETE"),
             route("/shops/{shop}/tokens", self.issue_token, "POST"),
+            route("/shops/{shop}/truth/sources", self.truth_sources, "GET"),
             *(route("/shops/{shop}" + path, handler, *methods) for path, handler, methods in handlers),
             route("/truth/{shop}/days", self.truth_days, "GET"),
             route("/truth/{shop}/orders/{order:int}", self.truth_order, "GET"),
@@ -137,6 +139,10 @@ class Admin:
             else None,
             "visits": [_visit(visit) for visit in order.visits],
         }
+
+    async def truth_sources(self, request: Request) -> Any:
+        """Where every order came from, as the business would say it, and the visits that led to it."""
+        return true_sources(self._shops.shop(request))
 
 
 def _visit(visit: Visit) -> dict[str, Any]:

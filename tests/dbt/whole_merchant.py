@@ -1,4 +1,4 @@
-"""Aurora with all its channels in the sandbox, read by the real clients into a warehouse and published from there."""
+"""Aurora with all its channels, or another one, in the sandbox: read by the real clients, and published."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ from tributary.warehouse.sync import sync_stream
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
+    from uuid import UUID
 
     from tests.dbt.conftest import Dbt
     from tributary.declaration import Channel
@@ -65,31 +66,39 @@ class WholeMerchant:
     manifest: Path
     first: date
     now: datetime
+    name: str = MERCHANT
 
-    def sync(self, *channels: Channel) -> None:
-        """Everything that these channels have."""
+    def sync(self, *channels: Channel, only: Collection[str] = ()) -> None:
+        """Everything that these channels have, or only some of their streams."""
         for channel in channels:
             with self._api(channel) as api:
                 for stream in channel.streams:
+                    if only and stream.name not in only:
+                        continue
                     # What happens while the clock stands still is of this very moment, which a sync leaves to the next.
-                    sync_stream(self._connect, api, channel, stream, MERCHANT, self.now + A_MINUTE, self._start())
+                    sync_stream(self._connect, api, channel, stream, self.name, self.now + A_MINUTE, self._start())
 
-    def publish(self) -> set[date]:
-        """Build what changed and publish it; the days that were."""
+    def build(self, *models: str) -> UUID:
+        """These models, of what changed; the build's id."""
         apply_settings(self.conn, load_all_settings(ROOT / "include" / "config"))
         build = open_build(self.conn, "build", CHANNELS)
         assert build is not None
-        result = self.dbt("run", "--select", "+path:models/marts")
+        result = self.dbt("run", "--select", *models)
         assert result.success, result.exception or [r.message for r in result.result if r.status != "success"]
-        publish(self.conn, build.build_id, "build", MERCHANT, self.manifest)
+        return build.build_id
+
+    def publish(self) -> set[date]:
+        """Build what changed and publish it; the days that were."""
+        build_id = self.build("+path:models/marts")
+        publish(self.conn, build_id, "build", self.name, self.manifest)
         days = self.conn.execute(
-            "select date_day from ops.publications where build_id = %s and merchant_id = %s", [build.build_id, MERCHANT]
+            "select date_day from ops.publications where build_id = %s and merchant_id = %s", [build_id, self.name]
         ).fetchall()
         return {day for (day,) in days}
 
-    def second_opinion(self) -> Business:
-        """All that the vendors tell now."""
-        env = {
+    def environment(self) -> dict[str, str]:
+        """Where the vendors answer, and what lets one in."""
+        return {
             "SANDBOX_URL": self.sandbox.url,
             "SHOPIFY_AURORA_HOST": self.sandbox.shop(),
             "SHOPIFY_AURORA_TOKEN": "shpat_sandbox_aurora",
@@ -99,8 +108,12 @@ class WholeMerchant:
             "GA4_AURORA_PROPERTY_ID": ga4_road.PROPERTY,
             **advertising(self.sandbox.url, self.sandbox.host),
         }
+
+    def second_opinion(self) -> Business:
+        """All that the vendors tell now."""
         app = (APP.key, APP.secret, ACCESS_TOKEN, SHOP_ID)
-        return read(env, MERCHANT, self.first, self.now, TikTokShop(self.sandbox.url, *app, self.now.timestamp))
+        shop = TikTokShop(self.sandbox.url, *app, self.now.timestamp)
+        return read(self.environment(), MERCHANT, self.first, self.now, shop)
 
     def profiles(self) -> dict[str, Any]:
         """Whom Klaviyo knows: by id what it tells of them."""
@@ -131,8 +144,8 @@ class WholeMerchant:
     def _made(self, channel: Channel) -> Any:
         sandbox, now = self.sandbox, lambda: self.now
         if channel is SHOPIFY:
-            shop = StaticToken("shpat_sandbox_aurora")
-            api = ShopifyApi(self._client(["graphql"]), sandbox.shop(), shop, "2026-10", now)
+            shop = StaticToken(f"shpat_sandbox_{self.name}")
+            api = ShopifyApi(self._client(["graphql"]), sandbox.shop(self.name), shop, "2026-10", now)
             api.scopes = SCOPES
             return api
         if channel is TIKTOK_SHOP:
@@ -143,7 +156,7 @@ class WholeMerchant:
         if channel is FX:
             return RatesFile(ROOT / "include" / "sandbox" / "fx_rates.csv", now)
         road: Any = ROADS[channel.name]
-        return road(MERCHANT, sandbox, self._connect).api()
+        return road(self.name, sandbox, self._connect).api()
 
 
 ROADS = {road.channel.name: road for road in (ga4_road.Road, meta_ads_road.Road, google_ads_road.Road)}
