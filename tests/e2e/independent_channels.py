@@ -8,6 +8,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from tests.e2e.independent_credits import credited
 from tests.e2e.independent_money import amount, decimal, quotient, total
 
 if TYPE_CHECKING:
@@ -73,10 +74,13 @@ def reconciliation(business: Business) -> Table:
         if channel != NOBODYS and claim.orders is not None:
             claimed[day] = claimed.get(day, Fraction(0)) + Fraction(claim.orders)
     found: Table = {}
+    by_models = credited(business)
     for (day, channel), claim in business.claims.items():
         counted, direct = business.counted(day), len(business.clicked.get((day, "direct"), ()))
         overlap = max(claimed.get(day, Fraction(0)) - len(counted), Fraction(0))
+        by_model = by_models[day, channel]
         found[day, channel] = _credited(business, day, channel) | {
+            **(dict.fromkeys(by_model) if channel == NOBODYS else by_model),
             "claimed_orders": claim.orders,
             "claimed_value": claim.value,
             "claimed_currency": claim.currency,

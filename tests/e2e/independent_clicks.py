@@ -1,60 +1,29 @@
-"""A second opinion on last click: every touch that a vendor tells of, and the one that each order is credited to.
+"""A second opinion on last click: the touch that each order is credited to.
 
 It shares nothing with the project: no import, no query, no SQL.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.independent_origins import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
-    from tests.e2e.independent_customers import Customers
-    from tests.e2e.independent_ga4 import Property
-    from tests.e2e.independent_klaviyo import Account
-    from tests.e2e.independent_orders import Order, Visit
-    from tests.e2e.independent_settings import Channel, Settings
+    from tests.e2e.independent_business import Business
+    from tests.e2e.independent_orders import Order
+    from tests.e2e.independent_settings import Channel
+    from tests.e2e.independent_touches import Touch, Touches
+
+Table = dict[tuple[Any, ...], dict[str, Any]]
 
 WINDOW = timedelta(hours=168)
-CLICK_IDS = {"gclid": "google", "gbraid": "google", "wbraid": "google", "msclkid": "bing", "ttclid": "tiktok"}
-CLICKS = {"Clicked Email": "email", "Clicked SMS": "sms"}
-SAYS_NOTHING = ("", "(direct)", "(none)", "(not set)", "(other)")
-PRIORITIES = ("tiktok_shop", "shopify", "klaviyo", "ga4")
-
-
-class Origin(NamedTuple):
-    """Where somebody came from."""
-
-    source: str
-    medium: str
-    campaign: str | None = None
-    is_malformed: bool = False
-
-    @property
-    def is_direct(self) -> bool:
-        return (self.source, self.medium) == ("direct", "none")
-
-
-@dataclass(frozen=True)
-class Touch:
-    """Somebody clicked."""
-
-    by: str
-    """Who tells it."""
-    id: str
-    at: datetime
-    origin: Origin
-
-    @property
-    def rank(self) -> tuple[timedelta, int, str]:
-        """The least wins: the latest, then who is believed first, then the id."""
-        return datetime.max.replace(tzinfo=self.at.tzinfo) - self.at, PRIORITIES.index(self.by), self.id
+RULES = {"native": "native", "click": "last_click", "ga4_session": "ga4_session"}
+"""What a touch counts as, the strongest first -> what an order is credited by."""
 
 
 @dataclass(frozen=True)
@@ -64,129 +33,85 @@ class Credit:
     origin: Origin
     channel: Channel
     rule: str
-    at: datetime | None
-    touch: str | None
+    touch: Touch | None
 
 
-def plain(text: str | None) -> str:
-    return unquote(text or "").strip().lower()
+def is_in_window(touch: Touch, order: Order) -> bool:
+    return order.at - WINDOW <= touch.at <= order.at
 
 
-def odd(source: str, medium: str, campaign: str) -> bool:
-    """Whether somebody has to look at its tags: encoded twice, not filled in, or with a blank where none belongs."""
-    tags = (source, medium, campaign)
-    encoded = any(re.search(r"%[0-9a-fA-F]{2}", tag) for tag in tags)
-    unfilled = any("{" in unquote(tag) or "}" in unquote(tag) for tag in tags)
-    return encoded or unfilled or " " in plain(source) or " " in plain(medium)
+def is_candidate(touch: Touch, order: Order) -> bool:
+    return is_in_window(touch, order) and not touch.origin.is_direct
 
 
-def origin_of(visit: Visit, settings: Settings) -> Origin:
-    """Tags, else the click id of an ad platform, else who referred, else nobody."""
-    campaign = plain(visit.campaign) or None
-    if plain(visit.source) and plain(visit.medium):
-        return Origin(
-            plain(visit.source), plain(visit.medium), campaign, odd(visit.source, visit.medium, visit.campaign)
-        )
-    query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(visit.landing_page).query).items()}
-    for name, platform in CLICK_IDS.items():
-        if query.get(name):
-            return Origin(platform, "cpc", campaign)
-    if query.get("fbclid"):
-        return Origin("facebook", "social", campaign)
-    if host := urlsplit(visit.referrer).hostname:
-        return Origin(*settings.referred(host), campaign)
-    return Origin("direct", "none", campaign)
+def last_clicks(orders: Iterable[Order], touches: Touches) -> dict[tuple[str, str], Credit]:
+    """Each counted order's credit."""
+    return {order.key: _credit(order, touches) for order in orders if order.is_counted}
 
 
-@dataclass(frozen=True)
-class Mail:
-    """A click in a message, as Klaviyo tells it."""
-
-    id: str
-    at: datetime
-    medium: str
-    campaign: str
-    customer: str | None
-    email: str | None
+def _credit(order: Order, touches: Touches) -> Credit:
+    candidates = [touch for touch in touches.of(order) if is_candidate(touch, order)]
+    if not candidates:
+        direct = Origin("direct", "none", None, "none")
+        return Credit(direct, touches.settings.channel("direct", "none"), "direct", None)
+    # The visit that a click in a mail led to is the same touch: it comes later and is the last one of both.
+    last = min(candidates, key=lambda touch: (list(RULES).index(touch.rule), touch.rank))
+    return Credit(last.origin, last.channel, RULES[last.rule], last)
 
 
-def mail_clicks(account: Account) -> Iterator[Mail]:
-    """All clicks of all profiles."""
-    people = {one["id"]: one["attributes"] for one in account.all("profiles", **{"page[size]": "100"})}
-    for metric, medium in CLICKS.items():
-        which = f"equals(metric_id,'{account.metric(metric)}')"
-        for event in account.all("events", filter=which, sort="datetime", **{"page[size]": "500"}):
-            told = event["attributes"]["event_properties"]
-            who = people[event["relationships"]["profile"]["data"]["id"]]
-            yield Mail(
-                event["id"],
-                datetime.fromisoformat(event["attributes"]["datetime"]),
-                medium,
-                told.get("Campaign Name") or told.get("$flow", ""),
-                who["external_id"],
-                who["email"],
-            )
-
-
-def sessions(website: Property, first: str, last: str) -> dict[str, Origin]:
-    """Where the session of a transaction came from, as far as GA4 says so."""
-    asked = ("date", "transactionId", "sessionSource", "sessionMedium", "sessionCampaignName")
-    found: dict[str, Origin] = {}
-    # The confirmation page may be opened again on another day: the first one counts.
-    for (_, number, source, medium, campaign), _ in sorted(website.rows(first, last, asked, ("ecommercePurchases",))):
-        if source not in SAYS_NOTHING and medium not in SAYS_NOTHING and plain(source) != "direct":
-            named = "" if campaign in SAYS_NOTHING else campaign
-            origin = Origin(plain(source), plain(medium), plain(named) or None, odd(source, medium, named))
-            found.setdefault(number, origin)
-    return found
-
-
-def visits_of(orders: Iterable[Order], settings: Settings) -> dict[str, Touch]:
-    """The visits that these orders tell of; the same visit is one touch."""
+def attributed(business: Business) -> Table:
+    """Each counted order and its last click."""
     return {
-        visit.id: Touch("shopify", f"shopify/{order.id}/{visit.id}", visit.at, origin_of(visit, settings))
-        for order in orders
-        for visit in order.visits
+        order.key: {
+            "date_day": business.day(order.at),
+            "touchpoint_id": touch.id if touch else None,
+            "occurred_at": touch.at if touch else None,
+            "source": credit.origin.source,
+            "medium": credit.origin.medium,
+            "campaign": credit.origin.campaign,
+            "channel": credit.channel.name,
+            "is_paid": credit.channel.is_paid,
+            "ad_platform": credit.channel.ad_platform,
+            "in_taxonomy": credit.channel.is_known,
+            "is_malformed": touch is not None and touch.told.is_odd,
+            "resolved_by": credit.origin.by if touch else None,
+            "rule": credit.rule,
+            "attributed_revenue": business.worth(order),
+            "is_new_customer": business.customers.is_new(order),
+            "currency": business.settings.currency,
+            "ordered_at": order.at,
+        }
+        for order in business.orders
+        if order.is_counted
+        for credit in [business.credits[order.key]]
+        for touch in [credit.touch]
     }
 
 
-def last_clicks(
-    orders: Iterable[Order],
-    customers: Customers,
-    settings: Settings,
-    mails: Iterable[Mail],
-    transactions: Mapping[str, Origin],
-) -> dict[tuple[str, str], Credit]:
-    """Each counted order's credit."""
-    touches: dict[str, list[Touch]] = defaultdict(list)
-    for who, placed in customers.orders.items():
-        touches[who] += visits_of(placed, settings).values()
-    for mail in mails:
-        # The visit that a click led to is the same touch: it comes later, or goes first, and is always the last one.
-        reader = customers.reader(mail.customer, mail.email)
-        if reader is None:
-            continue
-        is_odd = odd("klaviyo", mail.medium, mail.campaign)
-        origin = Origin("klaviyo", mail.medium, plain(mail.campaign) or None, is_odd)
-        touches[reader].append(Touch("klaviyo", f"klaviyo/{mail.id}", mail.at, origin))
+def touchpoints(business: Business) -> Table:
+    """Each touch, on the day of the order that told of it, or else on its own."""
     return {
-        order.key: _credit(order, touches, settings, transactions)
-        for order in orders
-        if order.is_counted
-    }  # fmt: skip
-
-
-def _credit(
-    order: Order, touches: Mapping[str, list[Touch]], settings: Settings, transactions: Mapping[str, Origin]
-) -> Credit:
-    if order.sales_channel == "tiktok_shop" or order.copy_of is not None:
-        origin, rule = Origin("tiktok_shop", "native"), "native"
-        return Credit(origin, settings.channel(*origin[:2]), rule, order.at, None)
-    known = [*touches.get(order.identity or "", ()), *visits_of([order], settings).values()]
-    candidates = [touch for touch in known if order.at - WINDOW <= touch.at <= order.at and not touch.origin.is_direct]
-    if candidates:
-        last = min(candidates, key=lambda touch: touch.rank)
-        return Credit(last.origin, settings.channel(*last.origin[:2]), "last_click", last.at, last.id)
-    if told := transactions.get(order.id):
-        return Credit(told, settings.channel(*told[:2]), "ga4_session", order.at, None)
-    return Credit(Origin("direct", "none"), settings.channel("direct", "none"), "direct", None, None)
+        (touch.id,): {
+            "date_day": business.day(touch.order.at if touch.order else touch.at),
+            "touch_channel": touch.by,
+            "sales_channel": touch.order.sales_channel if touch.order else "shopify",
+            "order_id": touch.order.id if touch.order else None,
+            "occurred_at": touch.at,
+            "utm_source": touch.told.source or None,
+            "utm_medium": touch.told.medium or None,
+            "utm_campaign": touch.told.campaign or None,
+            "click_id": touch.told.click_id or None,
+            "referrer_domain": touch.told.referrer or None,
+            "source": touch.origin.source,
+            "medium": touch.origin.medium,
+            "campaign": touch.origin.campaign,
+            "channel": touch.channel.name,
+            "is_paid": touch.channel.is_paid,
+            "ad_platform": touch.channel.ad_platform,
+            "in_taxonomy": touch.channel.is_known,
+            "is_direct": touch.origin.is_direct,
+            "is_malformed": touch.told.is_odd,
+            "resolved_by": touch.origin.by,
+        }
+        for touch in business.touches.all()
+    }

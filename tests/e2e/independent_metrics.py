@@ -10,7 +10,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.independent_channels import advertising, channels, reconciliation
+from tests.e2e.independent_clicks import attributed, touchpoints
 from tests.e2e.independent_cohorts import cohorts, people
+from tests.e2e.independent_credits import credits_by_model
+from tests.e2e.independent_funnel import funnel
+from tests.e2e.independent_journeys import journeys, ledger
 from tests.e2e.independent_money import amount, decimal, median, quotient, total
 
 if TYPE_CHECKING:
@@ -27,11 +31,16 @@ Table = dict[tuple[Any, ...], Row]
 
 KEYS = {
     "fct_attributed_orders": ("sales_channel", "order_id"),
+    "fct_touchpoints": ("touchpoint_id",),
+    "fct_attribution_ledger": ("sales_channel", "order_id", "touchpoint_id"),
+    "fct_attribution_credits": ("sales_channel", "order_id", "model", "step"),
+    "fct_customer_journeys": ("sales_channel", "order_id"),
     "fct_daily_metrics": ("date_day",),
     "fct_roas": ("date_day", "channel"),
     "fct_cac": ("date_day", "channel"),
     "fct_channel_daily": ("date_day", "channel"),
     "fct_reconciliation": ("date_day", "claimant"),
+    "fct_funnel": ("date_day", "channel", "stage"),
     "dim_customers": ("first_sales_channel", "first_order_id"),
     "fct_cohorts": ("date_day", "first_channel", "month_number"),
 }
@@ -43,40 +52,18 @@ def tables(business: Business) -> dict[str, Table]:
     roas, cac = advertising(business)
     return {
         "fct_attributed_orders": attributed(business),
+        "fct_touchpoints": touchpoints(business),
+        "fct_attribution_ledger": ledger(business),
+        "fct_attribution_credits": credits_by_model(business),
+        "fct_customer_journeys": journeys(business),
         "fct_daily_metrics": daily(business),
         "fct_roas": roas,
         "fct_cac": cac,
         "fct_channel_daily": channels(business),
         "fct_reconciliation": reconciliation(business),
+        "fct_funnel": funnel(business),
         "dim_customers": people(business),
         "fct_cohorts": cohorts(business),
-    }
-
-
-def attributed(business: Business) -> Table:
-    """Each counted order and its last click."""
-    return {
-        order.key: {
-            "date_day": business.day(order.at),
-            "source": credit.origin.source,
-            "medium": credit.origin.medium,
-            "campaign": credit.origin.campaign,
-            "channel": credit.channel.name,
-            "is_paid": credit.channel.is_paid,
-            "ad_platform": credit.channel.ad_platform,
-            "in_taxonomy": credit.channel.is_known,
-            "is_malformed": credit.origin.is_malformed,
-            "rule": credit.rule,
-            "occurred_at": credit.at,
-            **({"touchpoint_id": credit.touch} if credit.rule in ("last_click", "direct") else {}),
-            "attributed_revenue": amount(business.revenue([order])),
-            "is_new_customer": business.customers.is_new(order),
-            "currency": business.settings.currency,
-            "ordered_at": order.at,
-        }
-        for order in business.orders
-        if order.is_counted
-        for credit in [business.credits[order.key]]
     }
 
 
@@ -112,6 +99,7 @@ def _day(business: Business, on: date, back: list[tuple[Order, Refund]], spent: 
     spend = total(Fraction(claim.spend) for claim in spent if claim.spend is not None)
     paid = [order for order in counted if business.credits[order.key].channel.is_paid]
     found = [order for order in counted if business.credits[order.key].rule != "direct"]
+    known = [order for order in counted if any(one.is_on_the_way for one in business.judged[order.key])]
     new = [order for order in counted if business.customers.is_new(order)]
     returning = [order for order in counted if business.customers.is_returning(order)]
     return {
@@ -145,6 +133,7 @@ def _day(business: Business, on: date, back: list[tuple[Order, Refund]], spent: 
         "cost_coverage": quotient(total(sales for _, sales in costs), sums["gross_sales"]),
         "contribution_margin": decimal(revenue - cost - total(fees) - spend, 2),
         "attribution_rate": quotient(len(found), len(counted)),
+        "attribution_coverage": quotient(len(known), len(counted)),
         "is_merchant_day": all(claim.is_merchant_day for claim in spent),
         "is_final": all(order.is_final for order in placed)
         and all(refund.is_final for _, refund in back)

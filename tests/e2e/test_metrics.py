@@ -12,7 +12,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.e2e.independent_business import Business, read
-from tests.e2e.independent_clicks import WINDOW
+from tests.e2e.independent_journeys import LOOKED_BACK
 from tests.e2e.independent_metrics import KEYS, differences, tables
 from tests.e2e.test_ad_spend import FORGOTTEN
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from tests.e2e.conftest import Road
-    from tests.e2e.independent_metrics import Row
+    from tests.e2e.independent_metrics import Row, Table
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -76,28 +76,33 @@ def businesses(road: Road) -> dict[str, Business]:
     return {merchant: second_opinion(road, merchant) for merchant in MERCHANTS}
 
 
+@pytest.fixture(scope="module")
+def wanted(businesses: dict[str, Business]) -> dict[str, dict[str, Table]]:
+    """What the marts of each merchant must hold."""
+    return {merchant: tables(business) for merchant, business in businesses.items()}
+
+
 @pytest.mark.parametrize("mart", KEYS)
 @pytest.mark.parametrize("merchant", MERCHANTS)
 def test_every_row_of_every_mart_equals_an_independent_computation(
-    road: Road, businesses: dict[str, Business], merchant: str, mart: str
+    road: Road, wanted: dict[str, dict[str, Table]], merchant: str, mart: str
 ) -> None:
-    theirs = tables(businesses[merchant])[mart]
+    theirs = wanted[merchant][mart]
     assert len(theirs) > 80
     assert differences(mart, published(road, mart, merchant), theirs) == {}
 
 
-def test_there_is_something_of_everything(businesses: dict[str, Business]) -> None:
+def test_there_is_something_of_everything(businesses: dict[str, Business], wanted: dict[str, dict[str, Table]]) -> None:
     """What never happens in the sandbox would be equal too."""
     rules = {credit.rule for business in businesses.values() for credit in business.credits.values()}
     assert rules == {"native", "last_click", "ga4_session", "direct"}
-    tellers = {
-        (credit.touch or "").partition("/")[0] for credit in businesses["aurora"].credits.values() if credit.touch
-    }
-    assert "shopify" in tellers
-    days = tables(businesses["aurora"])["fct_daily_metrics"].values()
+    told = wanted["aurora"]["fct_attribution_ledger"].values()
+    assert {row["touch_channel"] for row in told if row["is_last_click"]} >= {"tiktok_shop", "shopify", "ga4"}
+    assert {row["rule"] for row in told} >= {"click", "too_old", "direct", "same_click", "click_known"}
+    days = wanted["aurora"]["fct_daily_metrics"].values()
     for metric in ("roas", "mer", "cac", "cost_of_goods", "contribution_margin", "fees", "repeat_rate"):
         assert len({day[metric] for day in days} - {None, Decimal(0)}) > 60, metric
-    no_costs = tables(businesses["nordlicht"])["fct_daily_metrics"].values()
+    no_costs = wanted["nordlicht"]["fct_daily_metrics"].values()
     assert {(day["cost_of_goods"], day["cost_coverage"]) for day in no_costs} <= {(None, Decimal(0)), (None, None)}
 
 
@@ -181,11 +186,11 @@ def readers(road: Road, business: Business, after: datetime, before: datetime) -
             yield order.id, profiles[order.identity]
 
 
-def test_a_late_click_restates_the_days_that_it_may_win_orders_of(
+def test_a_late_click_restates_the_days_whose_orders_look_back_to_it(
     road: Road, businesses: dict[str, Business], later: Later
 ) -> None:
     known = {row["date_day"] for row in published(road, "fct_daily_metrics", "aurora")}
-    first, last = (businesses["aurora"].day(later.clicked_at + by) for by in (timedelta(0), WINDOW))
+    first, last = (businesses["aurora"].day(later.clicked_at + by) for by in (timedelta(0), LOOKED_BACK))
     reached = {day for day in known if first <= day <= last}
     assert max(reached) == later.today["aurora"]
     assert {day for merchant, day in later.new if merchant == "aurora"} == reached
