@@ -220,6 +220,43 @@ BLOCKING = [
         "The credited revenue of a day is the revenue of its orders",
         "update gated.{0} set attributed_revenue = attributed_revenue - 0.01 where order_id = '5'",
     ),
+    ("fct_attribution_credits", "No step of an order is credited twice by a model", ONE_TOO_MANY),
+    (
+        "fct_attribution_credits",
+        "The credits of each order are 1 together by each model",
+        "update gated.{0} set credit = credit - 0.0000000001 where order_id = '5' and model = 'linear'",
+    ),
+    (
+        "fct_attribution_credits",
+        "The credits of each order are 1 together by each model",
+        "delete from gated.{0} where order_id = '5' and model = 'time_decay'",
+    ),
+    (
+        "fct_attribution_credits",
+        "The credited revenue of each order is its revenue by each model",
+        "update gated.{0} set credited_revenue = credited_revenue + 0.000001 where order_id = '5' and step = 1",
+    ),
+    (
+        "fct_attribution_credits",
+        "No touch is credited with an order before it",
+        "update gated.{0} set occurred_at = ordered_at + interval '1 second' where order_id = 'T1'",
+    ),
+    ("fct_customer_journeys", "No order has two journeys", ONE_TOO_MANY),
+    (
+        "fct_customer_journeys",
+        "The journeys of a day are those of its orders",
+        "delete from gated.{0} where order_id = '5'",
+    ),
+    (
+        "fct_customer_journeys",
+        "The journeys of a day are those of its orders",
+        "update gated.{0} set revenue = revenue - 0.01 where order_id = '5'",
+    ),
+    (
+        "fct_customer_journeys",
+        "No journey goes on after its order",
+        "update gated.{0} set last_touch_at = ordered_at + interval '1 second' where order_id = 'T1'",
+    ),
     ("dim_customers", "No customer is there twice", ONE_TOO_MANY),
     (
         "dim_customers",
@@ -245,6 +282,27 @@ BLOCKING = [
         "The orders credited to the channels of a day are the orders of the day",
         "update gated.{0} set attributed_revenue = attributed_revenue + 0.01 where channel = 'direct'",
     ),
+    ("fct_funnel", "No stage of a channel's day is there twice", ONE_TOO_MANY),
+    (
+        "fct_funnel",
+        "The purchases of the channels of a day are the orders of the day",
+        "update gated.{0} set contacts = contacts + 1 where stage = 'purchase' and date_day = current_date - 5",
+    ),
+    (
+        "fct_funnel",
+        "The purchases of the channels of a day are the orders of the day",
+        "delete from gated.{0} where channel = 'direct' and date_day = current_date - 5",
+    ),
+    (
+        "fct_funnel",
+        "Every channel's day has all seven stages, each told by one source or by none",
+        "delete from gated.{0} where stage = 'engagement' and date_day = current_date - 5",
+    ),
+    (
+        "fct_funnel",
+        "Every channel's day has all seven stages, each told by one source or by none",
+        "update gated.{0} set contacts = 0 where told_by is null and date_day = current_date - 5",
+    ),
     ("fct_reconciliation", "No day of a claimant is there twice", ONE_TOO_MANY),
     (
         "fct_aov",
@@ -267,11 +325,16 @@ TEXT = {
     "fct_email_campaigns": "message_name",
     "fct_ad_spend": "campaign_name",
     "fct_attributed_orders": "campaign",
+    "fct_touchpoints": "campaign",
+    "fct_attribution_ledger": "campaign",
+    "fct_attribution_credits": "campaign",
+    "fct_customer_journeys": "path",
     "dim_customers": "first_campaign",
     "dim_products": "product_name",
     "fct_roas": "channel",
     "fct_cac": "channel",
     "fct_channel_daily": "channel",
+    "fct_funnel": "channel",
     "fct_reconciliation": "claimant",
 }
 

@@ -75,11 +75,11 @@ TOLD = [
 ]
 
 
-def visited(order_id: str, source: str, medium: str) -> Row:
-    """A visit an hour before the order."""
+def visited(order_id: str, source: str, medium: str, hours: int = 1) -> Row:
+    """A visit, so many hours before the order."""
     [ordered] = [one["processedAt"] for one in ORDERS if one["legacyResourceId"] == order_id]
-    at = tiktok.moment(ordered[:19]) - timedelta(hours=1)
-    return "shopify_visits", f"{order_id}/1", at, {"utmParameters": {"source": source, "medium": medium}}
+    at = tiktok.moment(ordered[:19]) - timedelta(hours=hours)
+    return "shopify_visits", f"{order_id}/{hours}", at, {"utmParameters": {"source": source, "medium": medium}}
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,8 @@ def built(conn: Connection, dbt: Dbt) -> Connection:
     )
     shop.load(conn, "aurora", *ORDERS)
     tiktok.load(conn, "aurora", *TOLD, *(visited(order_id, *click) for order_id, click in CLICKS.items()))
+    # An earlier click, and a direct visit.
+    tiktok.load(conn, "aurora", visited("1", "facebook", "cpc", hours=2), visited("6", "", ""))
     shop.load(conn, "nordlicht", order(1, f"{SOLD}T10:00:00Z", line(1, "11.00"), total="11.00", currency="EUR"))
     tiktok.load(conn, "nordlicht", ads.meta(SOLD, ads.account("101", "EUR"), "1", "3.00"))
     result = dbt("build", "--select", MODELS, "--exclude-resource-type", "unit_test")
@@ -136,16 +138,17 @@ def test_a_day_in_money(rows: Rows) -> None:
 def test_a_day_in_ratios(rows: Rows) -> None:
     """What has no base is null: no orders, no spend, spend of 0, no new customers, a missing exchange rate."""
     columns = (
-        "attributed_orders, attributed_revenue, attribution_rate, roas, mer, new_customers, cac, returning_customers, "
-        "returning_orders, new_revenue, returning_revenue, repeat_rate, refund_rate, is_merchant_day"
+        "attributed_orders, attributed_revenue, attribution_rate, attribution_coverage, roas, mer, new_customers, cac, "
+        "returning_customers, returning_orders, new_revenue, returning_revenue, repeat_rate, refund_rate, "
+        "is_merchant_day"
     )
     assert figures(rows, "fct_daily_metrics", "currency", columns) == {
-        f"{SOLD} USD": "2 140.00 0.750000 3.333333 5.000000 4 10.50 0 0 210.00 0.00 0.000000 0.086957 False",
-        f"{RETURNED} USD": "0 0.00 - - - 0 - 0 0 0.00 0.00 - - True",
-        f"{QUIET} USD": "0 0.00 - 0.000000 0.000000 0 - 0 0 0.00 0.00 - - True",
-        f"{FREE} USD": "1 50.00 1.000000 - - 0 - 1 1 0.00 50.00 1.000000 0.000000 True",
-        f"{ZERO} USD": "1 20.00 1.000000 - - 1 0.00 0 0 20.00 0.00 0.000000 0.000000 True",
-        f"{NO_RATE} USD": "0 0.00 0.000000 - - 0 - 0 0 0.00 0.00 0.000000 0.000000 True",
+        f"{SOLD} USD": "2 140.00 0.750000 0.750000 3.333333 5.000000 4 10.50 0 0 210.00 0.00 0.000000 0.086957 False",
+        f"{RETURNED} USD": "0 0.00 - - - - 0 - 0 0 0.00 0.00 - - True",
+        f"{QUIET} USD": "0 0.00 - - 0.000000 0.000000 0 - 0 0 0.00 0.00 - - True",
+        f"{FREE} USD": "1 50.00 1.000000 1.000000 - - 0 - 1 1 0.00 50.00 1.000000 0.000000 True",
+        f"{ZERO} USD": "1 20.00 1.000000 1.000000 - - 1 0.00 0 0 20.00 0.00 0.000000 0.000000 True",
+        f"{NO_RATE} USD": "0 0.00 0.000000 1.000000 - - 0 - 0 0 0.00 0.00 0.000000 0.000000 True",
     }
 
 
@@ -190,6 +193,23 @@ def test_every_channel_says_what_it_can(rows: Rows) -> None:
         f"{SOLD} direct": "- - - - - - - 1 40.00 1",
     }
     assert told[f"{NO_RATE} google_ads"] == "100 - 3 - 0.000000 - USD 0 0.00 0"
+
+
+@pytest.mark.usefixtures("built")
+def test_what_other_models_credit_stands_beside_the_claims(rows: Rows) -> None:
+    """An advertisement of Meta's came before the last click of an order of 100.00."""
+    columns = (
+        "attributed_orders, first_click_orders, first_click_revenue, linear_orders, linear_revenue, "
+        "position_based_orders, position_based_revenue, time_decay_orders, time_decay_revenue"
+    )
+    told = figures(rows, "fct_reconciliation", "claimant", columns)
+    assert {key: figure for key, figure in told.items() if key.startswith(SOLD)} == {
+        f"{SOLD} meta_ads": "0 1.000000 100.000000 0.500000 50.000000 0.500000 50.000000 0.498969 49.896853",
+        f"{SOLD} google_ads": "1 0.000000 0.000000 0.500000 50.000000 0.500000 50.000000 0.501031 50.103147",
+        f"{SOLD} email": "0" + 4 * " 0.000000 0.000000",
+        f"{SOLD} website": "-" + 4 * " - -",
+        f"{SOLD} tiktok_shop": "1" + 4 * " 1.000000 30.000000",
+    }
 
 
 @pytest.mark.usefixtures("built")

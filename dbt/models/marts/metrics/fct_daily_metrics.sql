@@ -69,8 +69,19 @@ credited as (
         date_day,
         count(*) filter (where is_paid) as attributed_orders,
         sum(attributed_revenue) filter (where is_paid) as attributed_revenue,
-        count(*) filter (where rule <> 'direct') as orders_with_a_touch
+        count(*) filter (where rule <> 'direct') as orders_with_a_click
     from {{ ref('fct_attributed_orders') }}
+    group by merchant_id, date_day
+
+),
+
+journeys as (
+
+    select
+        merchant_id,
+        date_day,
+        count(*) filter (where touches > 0) as orders_with_a_journey
+    from {{ ref('fct_customer_journeys') }}
     group by merchant_id, date_day
 
 ),
@@ -111,13 +122,15 @@ days as (
         case when spend.date_day is null then 0 else spend.spend end as spend,
         coalesce(credited.attributed_orders, 0) as attributed_orders,
         coalesce(credited.attributed_revenue, 0.00) as attributed_revenue,
-        coalesce(credited.orders_with_a_touch, 0) as orders_with_a_touch,
+        coalesce(credited.orders_with_a_click, 0) as orders_with_a_click,
+        coalesce(journeys.orders_with_a_journey, 0) as orders_with_a_journey,
         coalesce(sales.is_final, true) and coalesce(spend.is_final, true) as is_final,
         coalesce(spend.is_merchant_day, true) as is_merchant_day
     from sales
     full join spend using (merchant_id, date_day)
     left join customers using (merchant_id, date_day)
     left join credited using (merchant_id, date_day)
+    left join journeys using (merchant_id, date_day)
 
 ),
 
@@ -155,7 +168,8 @@ final as (
         days.spend,
         days.attributed_orders,
         days.attributed_revenue,
-        round(days.orders_with_a_touch::numeric / nullif(days.orders, 0), 6) as attribution_rate,
+        round(days.orders_with_a_click::numeric / nullif(days.orders, 0), 6) as attribution_rate,
+        round(days.orders_with_a_journey::numeric / nullif(days.orders, 0), 6) as attribution_coverage,
         round(days.attributed_revenue / nullif(days.spend, 0), 6) as roas,
         round(days.revenue / nullif(days.spend, 0), 6) as mer,
         round(days.spend / nullif(days.new_customers, 0), 2) as cac,

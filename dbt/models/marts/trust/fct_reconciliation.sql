@@ -46,10 +46,38 @@ unattributed as (
 
 ),
 
+-- what the other models credit
+credited as (
+
+    select
+        merchant_id,
+        date_day,
+        channel as claimant,
+        sum(credit) filter (where model = 'first_click') as first_click_orders,
+        sum(credited_revenue) filter (where model = 'first_click') as first_click_revenue,
+        sum(credit) filter (where model = 'linear') as linear_orders,
+        sum(credited_revenue) filter (where model = 'linear') as linear_revenue,
+        sum(credit) filter (where model = 'position_based') as position_based_orders,
+        sum(credited_revenue) filter (where model = 'position_based') as position_based_revenue,
+        sum(credit) filter (where model = 'time_decay') as time_decay_orders,
+        sum(credited_revenue) filter (where model = 'time_decay') as time_decay_revenue
+    from {{ ref('fct_attribution_credits') }}
+    group by merchant_id, date_day, channel
+
+),
+
 days as (
 
     select
         claims.*,
+        coalesce(credited.first_click_orders, 0) as first_click_orders,
+        coalesce(credited.first_click_revenue, 0) as first_click_revenue,
+        coalesce(credited.linear_orders, 0) as linear_orders,
+        coalesce(credited.linear_revenue, 0) as linear_revenue,
+        coalesce(credited.position_based_orders, 0) as position_based_orders,
+        coalesce(credited.position_based_revenue, 0) as position_based_revenue,
+        coalesce(credited.time_decay_orders, 0) as time_decay_orders,
+        coalesce(credited.time_decay_revenue, 0) as time_decay_revenue,
         coalesce(sold.orders, 0) as orders,
         coalesce(sold.revenue, 0.00) as revenue,
         coalesce(unattributed.unattributed_orders, 0) as unattributed_orders,
@@ -58,6 +86,11 @@ days as (
     left join sold on claims.merchant_id = sold.merchant_id and claims.date_day = sold.date_day
     left join unattributed
         on claims.merchant_id = unattributed.merchant_id and claims.date_day = unattributed.date_day
+    left join credited
+        on
+            claims.merchant_id = credited.merchant_id
+            and claims.date_day = credited.date_day
+            and claims.claimant = credited.claimant
 
 ),
 
@@ -72,6 +105,14 @@ final as (
         claimed_currency,
         attributed_orders,
         attributed_revenue,
+        case when claimant <> 'website' then round(first_click_orders, 6) end as first_click_orders,
+        case when claimant <> 'website' then round(first_click_revenue, 6) end as first_click_revenue,
+        case when claimant <> 'website' then round(linear_orders, 6) end as linear_orders,
+        case when claimant <> 'website' then round(linear_revenue, 6) end as linear_revenue,
+        case when claimant <> 'website' then round(position_based_orders, 6) end as position_based_orders,
+        case when claimant <> 'website' then round(position_based_revenue, 6) end as position_based_revenue,
+        case when claimant <> 'website' then round(time_decay_orders, 6) end as time_decay_orders,
+        case when claimant <> 'website' then round(time_decay_revenue, 6) end as time_decay_revenue,
         orders,
         revenue,
         currency,
