@@ -18,6 +18,7 @@ from tributary.warehouse.scope import write_scope
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt"
 MERCHANTS = """
@@ -75,7 +76,7 @@ def dbt_target(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dbt(conn: psycopg.Connection, postgres_server_url: str, dbt_target: Path) -> Dbt:
-    """Runs a dbt command on that warehouse, in the build schema that is asked for."""
+    """Runs a dbt command on that warehouse, in the build schema that is asked for. A manifest saves it from parsing."""
     from dbt.cli.main import dbtRunner
 
     environment = {
@@ -87,7 +88,7 @@ def dbt(conn: psycopg.Connection, postgres_server_url: str, dbt_target: Path) ->
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
-    def run(*command: str, build_schema: str = "build") -> dbtRunnerResult:
+    def run(*command: str, build_schema: str = "build", manifest: Manifest | None = None) -> dbtRunnerResult:
         # Each schema has a folder of its own: dbt parses all again when it finds what it parsed for another one.
         target = dbt_target / build_schema
         target.mkdir(exist_ok=True)
@@ -96,7 +97,7 @@ def dbt(conn: psycopg.Connection, postgres_server_url: str, dbt_target: Path) ->
             for name, value in (environment | places | {"TRIBUTARY_BUILD_SCHEMA": build_schema}).items():
                 patch.setenv(name, value)
             patch.chdir(target)
-            return dbtRunner().invoke(
+            return dbtRunner(manifest).invoke(
                 [*command, "--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
             )
 

@@ -103,7 +103,7 @@ class Book:
         self._gone: list[str] = []
         for _ in range(HISTORY):
             self._place()
-        self.touches = TouchesBook(seed, lambda: self._any_order()[1]) if seed % 3 == 2 else None
+        self.touches = TouchesBook(seed, lambda: self._any_order()[1], self._came_by_mail) if seed % 3 == 2 else None
         self.catalogue = CatalogueBook(seed, self._moment) if seed % 4 == 2 else None
 
     def play(self, events: int) -> None:
@@ -364,8 +364,29 @@ class Book:
         return self._tell(order_id)
 
     def _come(self, order_id: str) -> None:
-        visits, at = self._visits[order_id], datetime.fromisoformat(self._orders[order_id]["processedAt"])
-        visits[str(len(visits))] = visit(self._chance, at)
+        """By a visit of its own, or by one that led to another order of theirs too."""
+        visits, order = self._visits[order_id], self._orders[order_id]
+        shared = [
+            seen
+            for other_id, other in self._orders.items()
+            if other_id != order_id and order["customer"] and other["customer"] == order["customer"]
+            for seen in self._visits[other_id].items()
+        ]
+        if shared and self._chance.random() < 0.3:
+            visit_id, seen = self._chance.choice(shared)
+            visits[visit_id] = dict(seen)
+        else:
+            self._last_id += 1
+            visits[str(self._last_id)] = visit(self._chance, datetime.fromisoformat(order["processedAt"]))
+
+    def _came_by_mail(self) -> list[tuple[Payload, Payload]]:
+        """Orders and the visits of theirs that say so."""
+        return [
+            (order, seen)
+            for order_id, order in self._orders.items()
+            for seen in self._visits[order_id].values()
+            if seen.get("utmParameters", {}).get("source") == "klaviyo"
+        ]
 
     def _visited_order(self) -> str | None:
         found = [order_id for order_id in self._orders if self._visits[order_id]]

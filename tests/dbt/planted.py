@@ -10,7 +10,7 @@ import random
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.dbt import ads, ga4, klaviyo, shop, tiktok
+from tests.dbt import ads, ga4, klaviyo, shop, tiktok, touches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,19 @@ def plant(conn: Connection, *merchants: str) -> None:
         for rows in (_catalogue, _sales, _videos, _website, _messages, _advertising):
             tiktok.load(conn, merchant_id, *rows(chance))
         tiktok.load(conn, merchant_id, *(row for order in orders for row in _visits(order, chance)))
+        _plant_twins(conn, merchant_id)
         _set(conn, merchant_id, chance)
+
+
+def _plant_twins(conn: Connection, merchant_id: str) -> None:
+    """An order that is both tenants', after a click that is; a visit right after the click, which one alone saw."""
+    at = tiktok.noon(DAYS[9])
+    twin = shop.order(900, at.isoformat(), shop.line(9_000, "20.00"), total="20.00", customer=50)
+    shop.load(conn, merchant_id, twin)
+    clicked = touches.click("e900", "K50", at - timedelta(hours=2), metric="Clicked SMS")
+    tiktok.load(conn, merchant_id, touches.person("K50", customer=50, email=email(50)), clicked)
+    if merchant_id == "aurora":
+        tiktok.load(conn, merchant_id, touches.visit(900, "v", at - timedelta(minutes=110), "flyer", "paper"))
 
 
 def _free(text: str) -> str:
@@ -116,7 +128,7 @@ def _visits(order: Payload, chance: random.Random) -> Iterator[Row]:
         ({"source": "google", "medium": "cpc", "campaign": _free("spring")}, None),
         ({"source": "Klaviyo", "medium": "email", "campaign": PERSON["email"]}, None),
         ({"source": "facebook", "medium": "paid_social", "campaign": "spring"}, None),
-        ({"source": PERSON["email"], "medium": PHONE, "campaign": "spring"}, None),
+        ({"source": PERSON["email"], "medium": PHONE, "campaign": "spring"}, "https://bob.planted%40planted.example/"),
         (None, f"https://www.google.com/?of={PERSON['email']}"),
         (None, "https://aurora.example/"),
         (None, None),

@@ -22,6 +22,8 @@ EVENTS = {
     "count_visits": 14,
     "lose_visits": 5,
     "flag_day": 4,
+    "count_steps": 12,
+    "lose_steps": 3,
     "move_property": 1,
     "read_account_day": 8,
     "send_campaign": 6,
@@ -85,6 +87,22 @@ class ReportsBook:
 
     def _flag_day(self) -> None:
         self._show(ga4.report("sessions", self._day(), zone=self._zone, subjectToThresholding=True))
+
+    def _count_steps(self) -> None:
+        day, number = self._day(), self._chance.randrange(90)
+        step = self._chance.choice(["view_item", "add_to_cart", "begin_checkout", "purchase"])
+        source, medium = self._chance.choice(
+            [("google", "cpc"), ("Klaviyo", "email"), ("(direct)", "(none)"), ("", "")]
+        )
+        names = ("eventName", "sessionSource", "sessionMedium", "sessionCampaignName")
+        came = dict(zip(names, (step, source, medium, self._chance.choice(["a", "b"])), strict=True))
+        self._show(
+            ga4.report("funnel_events", day, zone=self._zone),
+            ga4.other("funnel_events", day, came, eventCount=str(number), totalUsers=str(number // 2)),
+        )
+
+    def _lose_steps(self) -> None:
+        self._lose("ga4_funnel_events")
 
     def _move_property(self) -> None:
         self._zone = self._chance.choice(["America/New_York", "Europe/Berlin", "Asia/Tokyo"])

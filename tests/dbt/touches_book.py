@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EVENTS = {
     "click": 24,
+    "click_through": 8,
+    "click_often": 1,
     "meet": 8,
     "become_another": 6,
     "touch_profile": 4,
@@ -28,6 +30,8 @@ EVENTS = {
 }
 """Each a method of the book, with its weight."""
 HISTORY = 60
+OFTEN = 24
+"""More clicks than the ledger tells of those that are too old."""
 SESSIONS = (("google", "cpc"), ("google", "organic"), ("(direct)", "(none)"), ("(not set)", "(not set)"), ("blog", "x"))
 VISITS: tuple[Payload, ...] = (
     {"utmParameters": {"source": "google", "medium": "cpc", "campaign": "brand"}},
@@ -45,17 +49,28 @@ VISITS: tuple[Payload, ...] = (
 
 
 def visit(chance: random.Random, at: datetime) -> Payload:
-    """A visit of the shop, most often soon before that time and sometimes too long ago to count."""
-    before = chance.choice([timedelta(minutes=1), timedelta(hours=chance.randint(1, 200)), timedelta(hours=168)])
+    """A visit of the shop, most often soon before that time, sometimes too long ago to count, or after it."""
+    before = chance.choice(
+        [
+            timedelta(minutes=1),
+            timedelta(hours=chance.randint(1, 168)),
+            timedelta(hours=168),
+            timedelta(hours=chance.randint(168, 340)),
+            timedelta(minutes=chance.randint(-600, 0)),
+        ]
+    )
     return {"occurredAt": (at - before).isoformat(), **chance.choice(VISITS)}
 
 
 class TouchesBook:
     """Whatever is told is about one of the shop's orders or who placed it, as they are or were at some time."""
 
-    def __init__(self, seed: int, any_order: Callable[[], Payload]) -> None:
+    def __init__(
+        self, seed: int, any_order: Callable[[], Payload], by_mail: Callable[[], list[tuple[Payload, Payload]]]
+    ) -> None:
         self._chance = random.Random(seed)
         self._any_order = any_order
+        self._by_mail = by_mail
         self.happened: Counter[str] = Counter()
         self._shown: dict[str, dict[str, Record]] = defaultdict(dict)
         self._profiles: dict[str, Payload] = {}
@@ -76,23 +91,27 @@ class TouchesBook:
     # What can happen.
 
     def _click(self) -> None:
-        """Somebody who may be unknown as yet clicks, most often before an order of theirs."""
+        """Somebody clicks, most often before an order of theirs: for long too early, or later on its day."""
         order = self._any_order()
-        who = self._chance.choice([*filter(None, self._names(order))] or ["stranger"])
-        profile_id = f"p-{who}"
-        if profile_id not in self._profiles:
-            account, email = self._names(order)
-            self._profiles[profile_id] = {"external_id": account, "email": email}
-            self._unknown.add(profile_id)
-            if self._chance.random() < 0.6:
-                self._tell(profile_id)
-        before = self._chance.choice([self._chance.randint(1, 90), self._chance.randint(-60, 200 * 60)])
-        at = datetime.fromisoformat(order["processedAt"]) - timedelta(minutes=before)
-        metric = self._chance.choice([*["Clicked Email"] * 4, *["Clicked SMS"] * 2, "Opened Email"])
-        self._versions += 1
-        sent = {"Campaign Name": self._chance.choice(["Spring", None])}
-        *_, body = klaviyo.event(f"e{self._versions}", metric, profile_id, **sent)
-        self._show(("klaviyo_events", f"e{self._versions}", at, body))
+        minutes = [
+            self._chance.randint(1, 90),
+            self._chance.randint(-60, 168 * 60),
+            self._chance.randint(168 * 60, 337 * 60),
+            self._chance.randint(-900, 0),
+        ]
+        self._clicked(order, order["processedAt"], timedelta(minutes=self._chance.choice(minutes)))
+
+    def _click_through(self) -> None:
+        """The shop sees the visit that a click led to, and may see one so late that it was another's."""
+        if by_mail := self._by_mail():
+            order, seen = self._chance.choice(by_mail)
+            self._clicked(order, seen["occurredAt"], timedelta(minutes=self._chance.choice([0, 1, 29, 30, 31])))
+
+    def _click_often(self) -> None:
+        order = self._any_order()
+        for number in range(OFTEN):
+            before = timedelta(hours=169 + self._chance.randrange(167), minutes=number % 3)
+            self._clicked(order, order["processedAt"], before)
 
     def _meet(self) -> None:
         if self._unknown:
@@ -126,6 +145,22 @@ class TouchesBook:
         return shown.pop(self._chance.choice([*shown])) if shown else None
 
     # Helpers.
+
+    def _clicked(self, order: Payload, at: str, before: timedelta) -> None:
+        """By somebody who may be unknown as yet."""
+        who = self._chance.choice([*filter(None, self._names(order))] or ["stranger"])
+        profile_id = f"p-{who}"
+        if profile_id not in self._profiles:
+            account, email = self._names(order)
+            self._profiles[profile_id] = {"external_id": account, "email": email}
+            self._unknown.add(profile_id)
+            if self._chance.random() < 0.6:
+                self._tell(profile_id)
+        metric = self._chance.choice([*["Clicked Email"] * 4, *["Clicked SMS"] * 2, "Opened Email"])
+        self._versions += 1
+        sent = {"Campaign Name": self._chance.choice(["Spring", None])}
+        *_, body = klaviyo.event(f"e{self._versions}", metric, profile_id, **sent)
+        self._show(("klaviyo_events", f"e{self._versions}", datetime.fromisoformat(at) - before, body))
 
     def _names(self, order: Payload) -> tuple[str | None, str | None]:
         return (order["customer"] or {}).get("legacyResourceId"), order["email"]
