@@ -1,5 +1,5 @@
--- How many of a channel's contacts came to each stage of a purchase. Who tells a stage of a channel is said in one place,
--- the end of `days` and `declared`: one source each, so that nobody is counted twice.
+-- How many of a channel's contacts came to each stage of a purchase. Who tells a stage of a channel is said in one
+-- place, the end of `days` and `declared`: one source each, so that nobody is counted twice.
 with
 
 visits as (
