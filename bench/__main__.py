@@ -26,6 +26,13 @@ def main() -> None:
     marts.add_argument("--orders", type=int, default=100_000)
     marts.add_argument("--million", action="store_true", help="also a million orders, and how the time grows")
     marts.set_defaults(run=_marts)
+    attribution = benchmarks.add_parser(
+        "attribution", help="who gets the credit of an order, beside DuckDB's ASOF join"
+    )
+    attribution.add_argument("--orders", type=int, default=100_000, help="at most; ten thousand are measured always")
+    attribution.add_argument("--runs", type=int, default=3, help="of the last click and of DuckDB; their medians count")
+    attribution.add_argument("--million", action="store_true", help="also a million orders: fifteen minutes and 20 GB")
+    attribution.set_defaults(run=_attribution)
     options = parser.parse_args()
     options.run(options)
 
@@ -44,6 +51,12 @@ def _klaviyo(options: argparse.Namespace) -> None:
 
 def _marts(options: argparse.Namespace) -> None:
     from bench.marts.benchmark import run
+
+    run(options)
+
+
+def _attribution(options: argparse.Namespace) -> None:
+    from bench.attribution.benchmark import run
 
     run(options)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from tributary.channels import CHANNELS
 from tributary.local.postgres import temporary_server
@@ -43,6 +44,19 @@ def warehouse(server_url: str) -> Iterator[str]:
     with database(server_url) as url:
         migrate(url, CHANNELS)
         yield url
+
+
+def dbt_environment(url: str) -> dict[str, str]:
+    """How dbt learns which warehouse it builds in."""
+    parts = conninfo_to_dict(url)
+    return {
+        "WAREHOUSE_HOST": str(parts["host"]),
+        "WAREHOUSE_PORT": str(parts["port"]),
+        "WAREHOUSE_USER": str(parts["user"]),
+        "WAREHOUSE_PASSWORD": str(parts.get("password", "")),
+        "WAREHOUSE_DATABASE": str(parts["dbname"]),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
 
 
 def settle(url: str, *statements: str) -> None:

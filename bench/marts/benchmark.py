@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from bench.common import postgres
 from bench.common.memory import peak_of_backends
@@ -97,17 +96,8 @@ def _touch(url: str, world: World) -> list[Day]:
 
 
 def _build(url: str, cpu: PostgresCpu, target: Path, build: Build, orders: int, scope_seconds: float) -> Built:
-    parts = conninfo_to_dict(url)
-    environment = {
-        "WAREHOUSE_HOST": str(parts["host"]),
-        "WAREHOUSE_PORT": str(parts["port"]),
-        "WAREHOUSE_USER": str(parts["user"]),
-        "WAREHOUSE_PASSWORD": str(parts.get("password", "")),
-        "WAREHOUSE_DATABASE": str(parts["dbname"]),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
     postgres.settle(url)
-    asked = {"target": str(target), "environment": environment}
+    asked = {"target": str(target), "environment": postgres.dbt_environment(url)}
     with peak_of_backends(url) as peak:
         took = run_side(sys.executable, "bench.marts.dbt_build", asked, cpu)
     return Built(build.days, orders, scope_seconds, took, peak[0])

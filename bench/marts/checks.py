@@ -34,7 +34,15 @@ select
     sold.revenue = (select sum(revenue) from build.fct_revenue),
     sold.revenue = (select sum(revenue) from build.fct_daily_metrics),
     sold.revenue = (select sum(attributed_revenue) from build.fct_attributed_orders),
-    sold.orders = (select count(*) from build.fct_attributed_orders)
+    sold.orders = (select count(*) from build.fct_attributed_orders),
+    5 = (
+        select count(*)
+        from (
+            select sum(credit) as orders, sum(credited_revenue) as revenue
+            from build.fct_attribution_credits group by model
+        ) as given
+        where (given.orders, given.revenue) = (sold.orders, sold.revenue)
+    )
 from sold
 """
 
@@ -72,7 +80,7 @@ def _figures(conn: psycopg.Connection, merchant_id: str) -> Figures:
 
 
 def _agree(conn: psycopg.Connection) -> None:
-    _expect("whether marts agree on revenue and orders", (True,) * 4, conn.execute(_AGREE).fetchone())
+    _expect("whether marts agree on revenue and orders", (True,) * 5, conn.execute(_AGREE).fetchone())
 
 
 def _expect(what: str, expected: object, found: object) -> None:

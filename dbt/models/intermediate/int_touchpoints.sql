@@ -1,12 +1,17 @@
 {{ config(
     materialized='table',
-    indexes=[
-        {'columns': ['merchant_id', 'customer_identity', 'occurred_at']},
-        {'columns': ['merchant_id', 'sales_channel', 'order_id']},
-    ],
-    post_hook='analyze {{ this }}'
+    indexes=[{'columns': [
+        'merchant_id', 'customer_identity', 'occurred_at desc', 'priority', 'touchpoint_id', 'is_direct', 'is_excluded'
+    ]}],
+    post_hook=[
+        "create index on {{ this }} (merchant_id, sales_channel, order_id, occurred_at, priority, touchpoint_id,
+        is_native, is_fallback, is_direct, is_excluded) where customer_identity is null",
+        {'sql': 'vacuum {{ this }}', 'transaction': false}
+    ]
 ) }}
 
+-- One index for the touches of a customer and one for those of nobody but an order. Each has all that the last click
+-- asks for, and once it is vacuumed nobody has to look into the table.
 -- Where each touch came from. What touches told is resolved once for all that told the same: millions of them share
 -- some hundreds of tags, ids and referrers.
 with
