@@ -43,7 +43,7 @@ explain: .venv/tributary-run ## Why an order was credited to whom: make explain 
 docs: env ## Write docs/metrics.md from the models' descriptions
 	@$(RUN) -m tributary.local.metrics_page
 
-bench: env ## Speed beside a bare COPY and beside dlt; QUICK=1 takes three minutes, BENCH="--profile --million" tells more
+bench: env ## Speed beside a bare COPY, dlt and DuckDB; QUICK=1 takes four minutes, BENCH="--profile --million" tells more
 	@$(BOOTSTRAP) peers
 	@PYTHONPATH=include $(RUN) -m bench ingestion $(if $(QUICK),--orders 10000 --runs 1) $(BENCH)
 	@PYTHONPATH=include $(RUN) -m bench klaviyo $(if $(QUICK),--events 10000 --runs 1) $(filter-out --profile,$(BENCH))
