@@ -113,6 +113,8 @@ class Stream:
     """The widest window that one transaction moves."""
     look_back: timedelta
     """How far before the checkpoint a sync starts again, because vendors index late."""
+    sla: timedelta
+    """How old what was read may be: people are warned beyond it, and the merchant is held back a day later."""
     budget: str
     """The rate-budget group that the stream's requests draw from."""
     by_id: ReaderById

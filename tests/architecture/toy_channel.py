@@ -80,6 +80,7 @@ ITEMS = Stream(
     cursor="at",
     slice_length=timedelta(days=7),
     look_back=timedelta(hours=1),
+    sla=timedelta(hours=6),
     budget="items",
 )
 TOY = Channel(name="toy", conn_type="toy", hook="tributary.channels.toy.hook.ToyHook", schedule="@daily", pool="toy",

@@ -351,14 +351,14 @@ def test_only_the_days_that_changed_are_built(built: Connection, dbt: Dbt, rows:
 
     [missing] = blocking("nordlicht")
     assert missing.check == "Every ad account's currency has an exchange rate"
-    assert [example["problem"] for example in missing.examples] == [
+    assert [example["problem"] for example in missing.rows] == [
         "No exchange rate from CAD to EUR",
         "No exchange rate from USD to EUR",
     ]
-    assert {(example["days"], example["first_day"], example["last_day"]) for example in missing.examples} == {
+    assert {(example["days"], example["first_day"], example["last_day"]) for example in missing.rows} == {
         ("1", withheld, withheld)
     }
-    assert missing.examples[0]["channels"] == "meta_ads"
+    assert missing.rows[0]["channels"] == "meta_ads"
     assert missing.remedy is not None
     assert "fx: {connection: fx}" in missing.remedy
     assert "raw.fx_rates" in missing.remedy

@@ -76,7 +76,7 @@ def test_one_merchants_bad_rows_do_not_block_another(conn: psycopg.Connection, c
 
 def test_a_blocking_finding_says_which_rows_and_what_to_do(conn: psycopg.Connection, contract: Path) -> None:
     finding = judged(conn, contract, "bad")["No sale is negative"]
-    assert finding.examples == [{"order_id": "2", "amount": "-7"}, {"order_id": "None", "amount": "-1"}]
+    assert finding.rows == [{"order_id": "2", "amount": "-7"}, {"order_id": "None", "amount": "-1"}]
     assert finding.remedy == "Look at the order."
     assert finding.measured == "2"
     assert "must be: 0" in finding.sentence()

@@ -69,6 +69,7 @@ ORDERS = Stream(
     cursor="updated_at",
     slice_length=timedelta(days=1),
     look_back=timedelta(hours=1),
+    sla=timedelta(hours=6),
     budget="api",
     by_id=_read_by_id,
     replay=_replay,

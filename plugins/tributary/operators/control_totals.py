@@ -88,12 +88,12 @@ class ControlTotalsOperator(BaseOperator):
             measured=f"{len(verdict.differing)} of {verdict.days} days differ",
             threshold="must be: 0",
             remedy=REMEDY,
-            examples=[day.texts() for day in verdict.differing[:5]],
+            rows=[day.texts() for day in verdict.differing[:5]],
         )
         with connect() as conn:
             record(conn, context["run_id"], self.merchant_id, [finding])
         if verdict.reread:
             self.log.warning("Read again because they differed: %s", ", ".join(map(str, verdict.reread)))
         if verdict.differing:
-            raise AirflowFailException(f"{self.merchant_id}: {finding.sentence()}: {finding.examples}")
+            raise AirflowFailException(f"{self.merchant_id}: {finding.sentence()}: {finding.rows}")
         return {"days": verdict.days, "reread": [day.isoformat() for day in verdict.reread]}

@@ -74,7 +74,7 @@ class CompareProofOperator(BaseOperator):
                     measured=f"{sum(difference.rows for difference in own)} rows differ",
                     threshold="must be: 0",
                     remedy=REMEDY,
-                    examples=[
+                    rows=[
                         {"mart": each.mart, "date_day": each.date_day.isoformat(), "keys": ", ".join(each.keys)}
                         for each in own[:5]
                     ],

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Outcome = Literal["passed", "failed", "warned", "error"]
 
+SHOWN = 20
+"""How many of the rows that failed people are shown; all that are kept stand in ops.failed_rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -27,8 +30,15 @@ class Finding:
     measured: str | None = None
     threshold: str | None = None
     remedy: str | None = None
-    examples: Sequence[Mapping[str, str]] = ()
-    """Some of the rows that failed, where the check asks for rows."""
+    rows: Sequence[Mapping[str, str]] = ()
+    """Rows that failed, by their keys; never people."""
+    schema: str | None = None
+    owner: str | None = None
+    """Who is to look at it."""
+    runbook: str | None = None
+    """The file's name in docs/runbooks, without .md."""
+    root: str | None = None
+    """The dataset that is missing, when only that is why this check could not be evaluated."""
 
     @property
     def is_blocking(self) -> bool:
@@ -43,26 +53,40 @@ class Finding:
         return f"{where}: {self.check} (measured {self.measured}, {self.threshold})"
 
 
-def record(conn: psycopg.Connection, run_id: str, merchant_id: str, findings: Sequence[Finding]) -> None:
-    """Keep every result, passed ones too, so that a check's history can be read with SQL."""
+def record(conn: psycopg.Connection, run_id: str, merchant_id: str | None, findings: Sequence[Finding]) -> None:
+    """Keep every result, passed ones too, so that a check's history can be read with SQL; and the rows that failed."""
+    datasets = sorted({finding.dataset for finding in findings})
+    run = {"run_id": run_id, "merchant_id": merchant_id}
     with conn.transaction(), conn.cursor() as cursor:
-        cursor.execute(
-            "delete from ops.check_results where run_id = %s and merchant_id = %s and dataset = any(%s)",
-            (run_id, merchant_id, sorted({finding.dataset for finding in findings})),
-        )
+        for table in ("check_results", "failed_rows"):
+            cursor.execute(
+                f"""
+                delete from ops.{table}
+                where run_id = %s and merchant_id is not distinct from %s and dataset = any(%s)
+                """,  # noqa: S608 -- both names are written above
+                (run_id, merchant_id, datasets),
+            )
         cursor.executemany(
             """
             insert into ops.check_results (
-                run_id, merchant_id, dataset, check_name, column_name, level, outcome,
-                measured, threshold, remedy, examples
+                run_id, merchant_id, dataset, check_name, column_name, level, outcome, measured, threshold, remedy,
+                examples, schema_name, owner, runbook, root
             )
             values (
-                %(run_id)s, %(merchant_id)s, %(dataset)s, %(check)s, %(column)s, %(level)s, %(outcome)s,
-                %(measured)s, %(threshold)s, %(remedy)s, %(examples)s
+                %(run_id)s, %(merchant_id)s, %(dataset)s, %(check)s, %(column)s, %(level)s, %(outcome)s, %(measured)s,
+                %(threshold)s, %(remedy)s, %(examples)s, %(schema)s, %(owner)s, %(runbook)s, %(root)s
             )
             """,
+            [run | asdict(finding) | {"examples": Json(finding.rows[:SHOWN])} for finding in findings],
+        )
+        cursor.executemany(
+            """
+            insert into ops.failed_rows (run_id, merchant_id, dataset, check_name, row)
+            values (%(run_id)s, %(merchant_id)s, %(dataset)s, %(check)s, %(row)s)
+            """,
             [
-                {**asdict(finding), "run_id": run_id, "merchant_id": merchant_id, "examples": Json(finding.examples)}
+                run | {"dataset": finding.dataset, "check": finding.check, "row": Json(row)}
                 for finding in findings
+                for row in finding.rows
             ],
         )

@@ -59,7 +59,7 @@ def verify(conn: psycopg.Connection, contracts: Sequence[Path], variables: Mappi
         findings.append(Finding("contracts", session.get_errors_str().strip(), None, "fail", "error"))
     queries = row_queries(contracts, variables) if any(finding.outcome == "failed" for finding in findings) else {}
     return [
-        replace(finding, examples=failing_rows(conn, queries[key]))
+        replace(finding, rows=failing_rows(conn, queries[key]))
         if finding.outcome == "failed" and (key := (finding.dataset, finding.check)) in queries
         else finding
         for finding in findings

@@ -19,6 +19,7 @@ RATES = Stream(
     slice_length=days.SLICE,
     # Nothing says when a rate was corrected.
     look_back=timedelta(days=31),
+    sla=timedelta(hours=24),
     budget=BUDGET,
     write="replace_slice",
 )

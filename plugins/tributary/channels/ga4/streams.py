@@ -31,6 +31,7 @@ def _stream(report: Report, *, is_quiet: bool = True, restated_for: timedelta | 
         cursor="none: every sync reads the last days again",
         slice_length=ONE_DAY,
         look_back=LOOK_BACK,
+        sla=timedelta(hours=2),
         budget="tokens",
         write="replace_slice",
         restated_for=restated_for,

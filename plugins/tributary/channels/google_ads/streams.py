@@ -38,6 +38,7 @@ CAMPAIGN_DAYS = Stream(
     cursor="none: every sync reads the last days again",
     slice_length=WIDTH,
     look_back=RESTATED_FOR,
+    sla=timedelta(hours=6),
     budget="operations",
     write="replace_slice",
     restated_for=RESTATED_FOR,

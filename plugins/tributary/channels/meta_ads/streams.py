@@ -44,6 +44,7 @@ CAMPAIGN_DAYS = Stream(
     cursor="none: every sync reads the last days again",
     slice_length=WIDTH,
     look_back=RESTATED,
+    sla=timedelta(hours=6),
     budget="insights",
     write="replace_slice",
     restated_for=RESTATED,

@@ -49,6 +49,7 @@ ORDERS = Stream(
     slice_length=timedelta(days=7),
     # Shopify's search index lags behind its records by minutes; re-reading what did not change costs little.
     look_back=timedelta(hours=1),
+    sla=timedelta(hours=1),
     budget="graphql",
     children=("refunds", "visits"),
     quiet=frozenset({"visits"}),
@@ -83,6 +84,7 @@ CUSTOMERS = Stream(
     cursor="updated_at",
     slice_length=timedelta(days=30),
     look_back=timedelta(hours=1),
+    sla=timedelta(hours=1),
     budget="graphql",
     quiet=frozenset({"customers"}),
     personal=Personal(
@@ -100,6 +102,7 @@ PRODUCTS = Stream(
     cursor="updated_at",
     slice_length=timedelta(days=30),
     look_back=timedelta(hours=1),
+    sla=timedelta(hours=6),
     budget="graphql",
     children=("variants",),
     # A sale changes what is in stock, and so the product; no figure tells of that.

@@ -29,6 +29,7 @@ def _stream(name: str, days: AdDays) -> Stream:
         cursor="none: every sync reads the last days again",
         slice_length=WIDTH,
         look_back=RESTATED_FOR,
+        sla=timedelta(hours=6),
         budget=BUDGET,
         write="replace_slice",
         restated_for=RESTATED_FOR,

@@ -18,6 +18,7 @@ VIDEOS = Stream(
     cursor="none: the counters are read as they are now",
     slice_length=timedelta(days=1),
     look_back=timedelta(0),
+    sla=timedelta(hours=36),
     budget="videos",
     write="snapshot",
     api_version=API_VERSION,

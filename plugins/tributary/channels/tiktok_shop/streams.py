@@ -25,6 +25,7 @@ ORDERS = Stream(
     # A busy shop's week is some ten thousand orders, which is what one transaction moves well.
     slice_length=timedelta(days=7),
     look_back=AN_HOUR,
+    sla=timedelta(hours=1),
     budget=orders.BUDGET,
     api_version="202309",
     # The copy of an order in another shop, and the buyer's other orders, are recomputed with it.
@@ -60,6 +61,7 @@ def _aftersales(name: str, search: aftersales.Search) -> Stream:
         cursor="update_time",
         slice_length=timedelta(days=30),
         look_back=AN_HOUR,
+        sla=timedelta(hours=1),
         budget=aftersales.BUDGET,
         api_version="202309",
         personal=Personal(links={"order_id": "tiktok_order"}, removed=("return_tracking_number",)),
@@ -79,6 +81,7 @@ STATEMENTS = Stream(
     cursor="statement_time",
     slice_length=timedelta(days=30),
     look_back=DAYS_OF_STATEMENTS,
+    sla=timedelta(hours=24),
     budget=finance.BUDGET,
     api_version="202309",
     quiet=frozenset({"statements"}),
@@ -95,6 +98,7 @@ STATEMENT_TRANSACTIONS = Stream(
     cursor="statement_time",
     slice_length=timedelta(days=7),
     look_back=DAYS_OF_STATEMENTS,
+    sla=timedelta(hours=24),
     budget=finance.BUDGET,
     api_version="202501",
     links={"tiktok_order": "payload ->> 'order_id'"},
@@ -110,6 +114,7 @@ PRODUCTS = Stream(
     cursor="update_time",
     slice_length=timedelta(days=30),
     look_back=AN_HOUR,
+    sla=timedelta(hours=6),
     budget=products.BUDGET,
     api_version="202502",
     # A sale changes what is in stock, and so the product; no figure tells of that.
@@ -132,6 +137,7 @@ def _daily(name: str, days: analytics.Daily, write: Literal["upsert", "snapshot"
         cursor="start_date",
         slice_length=analytics.SLICE,
         look_back=analytics.LOOK_BACK,
+        sla=timedelta(hours=36),
         budget=analytics.BUDGET,
         api_version="202509",
         write=write,
