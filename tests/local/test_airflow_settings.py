@@ -86,6 +86,7 @@ def test_loading_twice_restores_the_file_and_leaves_the_rest(
         "meta_ads_aurora",
         "meta_ads_nordlicht",
         "mine",
+        "pagerduty",
         "shopify_aurora",
         "shopify_nordlicht",
         "slack",

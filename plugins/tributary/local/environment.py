@@ -193,6 +193,8 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "FX_RATES_SOURCE": "include/sandbox/fx_rates.csv",
         "SLACK_BASE_URL": f"{sandbox}/slack/api/",
         "SLACK_TOKEN": "xoxb-sandbox",
+        "PAGERDUTY_HOST": f"{sandbox}/pagerduty",
+        "PAGERDUTY_ROUTING_KEY": "sandboxsandboxsandboxsandbox0001",
         "AIRFLOW_HOME": str(installation.airflow_home),
         "AIRFLOW_URL": airflow,
         "AIRFLOW_USER": "admin",
