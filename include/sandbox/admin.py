@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from sandbox.business.order import Visit
+    from sandbox.pagerduty import PagerDuty
     from sandbox.slack import Slack
     from sandbox.world import World
 
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 class Admin:
     """Handlers over one sandbox."""
 
-    def __init__(self, world: World, shopify: Shopify, slack: Slack, faults: list[Fault]) -> None:
+    def __init__(self, world: World, shopify: Shopify, slack: Slack, pagerduty: PagerDuty, faults: list[Fault]) -> None:
         self._world = world
         self._shopify = shopify
         self._slack = slack
+        self._pagerduty = pagerduty
         self._faults = faults
         self._shops = ShopAdmin(world, shopify)
         self._tiktok = TikTokSalesAdmin(world, self._shops.shop)
@@ -48,6 +50,7 @@ class Admin:
             route("/faults", self.faults, "GET", "POST", "DELETE"),
             route("/tokens/{token}/{verb:str}", self.token, "POST"),
             route("/slack/messages", self.slack_messages, "GET", "DELETE"),
+            route("/pagerduty/alerts", self.pagerduty_alerts, "GET", "DELETE"),
             route("/shops/{shop}/tokens", self.issue_token, "POST"),
             route("/shops/{shop}/truth/sources", self.truth_sources, "GET"),
             *(route("/shops/{shop}" + path, handler, *methods) for path, handler, methods in handlers),
@@ -110,6 +113,11 @@ class Admin:
         if request.method == "DELETE":
             self._slack.messages.clear()
         return self._slack.messages
+
+    async def pagerduty_alerts(self, request: Request) -> Any:
+        if request.method == "DELETE":
+            self._pagerduty.alerts.clear()
+        return self._pagerduty.alerts
 
     async def truth_days(self, request: Request) -> Any:
         """With `without_mirrors`, only what is not told by TikTok Shop already: a sale counts once."""

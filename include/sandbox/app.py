@@ -29,9 +29,11 @@ from sandbox.google_ads.routes import GoogleAds
 from sandbox.klaviyo.routes import Klaviyo
 from sandbox.meta_ads.admin import MetaAdsAdmin
 from sandbox.meta_ads.routes import MetaAds
+from sandbox.pagerduty import PagerDuty
 from sandbox.shopify.routes import Shopify
 from sandbox.shopify.schema import admin_schema
 from sandbox.slack import Slack
+from sandbox.slack_page import SlackPage
 from sandbox.tiktok_ads.routes import TikTokAds
 from sandbox.tiktok_organic.routes import TikTokOrganic
 from sandbox.tiktok_shop.routes import TikTokShop
@@ -47,7 +49,7 @@ def create_app(settings: Settings) -> Starlette:
     """A sandbox of its own; a process may hold several."""
     admin_schema()
     world = World(settings)
-    shopify, slack = Shopify(world, settings), Slack(world)
+    shopify, slack, pagerduty = Shopify(world, settings), Slack(world), PagerDuty()
     tiktok_shop, tiktok_organic = TikTokShop(world, settings), TikTokOrganic(world, settings)
     ga4 = GA4(world, settings)
     klaviyo = Klaviyo(world, settings)
@@ -55,7 +57,7 @@ def create_app(settings: Settings) -> Starlette:
     meta_ads = MetaAds(world)
     ecb = Ecb(world)
     faults: list[Fault] = []
-    admin = Admin(world, shopify, slack, faults)
+    admin = Admin(world, shopify, slack, pagerduty, faults)
     tiktok_account = TikTokAccountAdmin(world, tiktok_shop.access)
     routes = [
         *admin.routes(),
@@ -66,6 +68,8 @@ def create_app(settings: Settings) -> Starlette:
         *FxAdmin(ecb).routes(),
         *shopify.routes(),
         *slack.routes(),
+        *SlackPage(slack, pagerduty).routes(),
+        *pagerduty.routes(),
         *tiktok_organic.routes(),
         *meta_ads.routes(),  # before TikTok Shop, whose paths are any area with a number below it
         *tiktok_shop.routes(),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import iso
+from sandbox.slack_history import SlackError, history, replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,14 +27,16 @@ CHANNELS = {
     "C0000000003": "data-alerts",
     "C0000000004": "tributary",
     "C0000000005": "analytics-incidents",
+    "C0000000006": "analytics-monitoring",
+    "C0000000007": "analytics-audit",
+    "C0000000008": "analytics-builds",
 }
 CONTENT = ("text", "blocks", "attachments")
+STRUCTURED = ("blocks", "attachments", "metadata")
+LONGEST_POST, LONGEST_EDIT = 40_000, 4_000
+"""Characters of a text: an edit takes fewer than a new message."""
 
 Arguments = dict[str, Any]
-
-
-class SlackError(Exception):
-    """An error code of the Web API."""
 
 
 class Slack:
@@ -40,9 +45,13 @@ class Slack:
     def __init__(self, world: World) -> None:
         self._world = world
         self.messages: list[dict[str, Any]] = []
+        self._numbers = itertools.count(1)
         self._methods: dict[str, Callable[[Arguments], dict[str, Any]]] = {
             "auth.test": self._auth_test,
-            "conversations.list": self._conversations_list,
+            "conversations.list": self._conversations,
+            "users.conversations": self._conversations,
+            "conversations.history": self._history,
+            "conversations.replies": self._replies,
             "chat.postMessage": self._post_message,
             "chat.update": self._update,
         }
@@ -97,29 +106,47 @@ class Slack:
             "bot_id": "B0000000001",
         }
 
-    def _conversations_list(self, arguments: Arguments) -> dict[str, Any]:
+    def _conversations(self, arguments: Arguments) -> dict[str, Any]:
+        """The bot is a member of every channel, so that the list of all is that of its own, too."""
         channels = [
             {"id": number, "name": name, "is_channel": True, "is_member": True} for number, name in CHANNELS.items()
         ]
         return {"channels": channels, "response_metadata": {"next_cursor": ""}}
 
+    def _history(self, arguments: Arguments) -> dict[str, Any]:
+        return history(self._in_channel(_channel_by_id(arguments)), arguments)
+
+    def _replies(self, arguments: Arguments) -> dict[str, Any]:
+        return replies(self._in_channel(_channel_by_id(arguments)), arguments)
+
+    def _in_channel(self, channel: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["channel"] == CHANNELS[channel]]
+
     def _post_message(self, arguments: Arguments) -> dict[str, Any]:
-        channel = _channel(arguments)
-        message = self._keep("api", CHANNELS[channel], _content(arguments))
+        """Names a channel by id or by name, as no other method does."""
+        channel, content = _channel(arguments), _content(arguments, LONGEST_POST)
+        if thread_ts := arguments.get("thread_ts"):
+            heads = {message["ts"] for message in self._in_channel(channel) if "thread_ts" not in message}
+            if thread_ts not in heads:
+                raise SlackError("thread_not_found")
+            content["thread_ts"] = thread_ts
+            if str(arguments.get("reply_broadcast", "")).lower() in ("1", "true"):
+                content["reply_broadcast"] = True
+        message = self._keep("api", CHANNELS[channel], content)
         return {"channel": channel, "ts": message["ts"], "message": message}
 
     def _update(self, arguments: Arguments) -> dict[str, Any]:
-        channel, content = _channel(arguments), _content(arguments)
-        for message in self.messages:
-            if (message["channel"], message["ts"]) == (CHANNELS[channel], arguments.get("ts")):
+        channel, content = _channel_by_id(arguments), _content(arguments, LONGEST_EDIT)
+        for message in self._in_channel(channel):
+            if message["ts"] == arguments.get("ts"):
                 message |= {**content, "edited": True}
                 return {"channel": channel, "ts": message["ts"], "text": message.get("text", ""), "message": message}
         raise SlackError("message_not_found")
 
     def _keep(self, via: str, channel: str, content: dict[str, Any]) -> dict[str, Any]:
-        now = self._world.now()
-        ts = f"{int(now.timestamp())}.{len(self.messages):06d}"
-        message = {**content, "via": via, "channel": channel, "ts": ts, "posted_at": iso(now)}
+        # Slack does not live in the shops' time, which may stand still: it is as late there as at who posts.
+        ts = f"{int(time.time())}.{next(self._numbers):06d}"
+        message = {**content, "via": via, "channel": channel, "ts": ts, "posted_at": iso(self._world.now())}
         self.messages.append(message)
         return message
 
@@ -132,12 +159,19 @@ def _channel(arguments: Arguments) -> str:
     raise SlackError("channel_not_found")
 
 
-def _content(arguments: Arguments) -> dict[str, Any]:
-    """Text, blocks and attachments; a form carries the structured ones as JSON."""
+def _channel_by_id(arguments: Arguments) -> str:
+    channel = str(arguments.get("channel", ""))
+    if channel not in CHANNELS:
+        raise SlackError("channel_not_found")
+    return channel
+
+
+def _content(arguments: Arguments, longest: int) -> dict[str, Any]:
+    """Text, blocks, attachments and metadata; a form carries the structured ones as JSON."""
     content: dict[str, Any] = {}
-    for name in (*CONTENT, "thread_ts", "username"):
+    for name in (*CONTENT, "metadata", "username"):
         value = arguments.get(name)
-        if isinstance(value, str) and name in ("blocks", "attachments"):
+        if isinstance(value, str) and name in STRUCTURED:
             try:
                 value = json.loads(value)
             except ValueError:
@@ -146,4 +180,16 @@ def _content(arguments: Arguments) -> dict[str, Any]:
             content[name] = value
     if not any(content.get(name) for name in CONTENT):
         raise SlackError("no_text")
+    if len(content.get("text", "")) > longest:
+        raise SlackError("msg_too_long")
+    if "metadata" in content and not _is_metadata(content["metadata"]):
+        raise SlackError("invalid_metadata_format")
     return content
+
+
+def _is_metadata(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("event_type"), str)
+        and isinstance(value.get("event_payload"), dict)
+    )

@@ -37,7 +37,100 @@ def test_a_message_is_posted_updated_and_kept(fresh: Client) -> None:
 def test_the_workspace_introduces_itself(fresh: Client) -> None:
     api = web(fresh)
     assert api.auth_test()["team"] == "Sandbox"
-    assert "data-alerts" in {channel["name"] for channel in api.conversations_list()["channels"]}
+    for channels in (api.conversations_list()["channels"], api.users_conversations()["channels"]):
+        assert {"data-alerts", "analytics-incidents"} <= {channel["name"] for channel in channels}
+
+
+METADATA = {"event_type": "told", "event_payload": {"key": "1"}}
+
+
+def test_a_channels_past_is_read_by_its_id(fresh: Client) -> None:
+    api = web(fresh)
+    posted = [api.chat_postMessage(channel="#alerts", text=f"{n}", metadata=METADATA) for n in range(5)]
+    channel = posted[0]["channel"]
+    api.chat_postMessage(channel="#tributary", text="elsewhere")
+    pages = [[m["text"] for m in answer["messages"]] for answer in api.conversations_history(channel=channel, limit=2)]
+    assert pages == [["4", "3"], ["2", "1"], ["0"]]
+    second, fourth = posted[1]["ts"], posted[3]["ts"]
+    between = api.conversations_history(channel=channel, oldest=second, latest=fourth)
+    assert [message["text"] for message in between["messages"]] == ["2"]
+    within = api.conversations_history(channel=channel, oldest=second, latest=fourth, inclusive=True)
+    assert [message["text"] for message in within["messages"]] == ["3", "2", "1"]
+    assert within["messages"][0]["metadata"] == {"event_type": "told"}, "the rest is told to who asks for it"
+    everything = api.conversations_history(channel=channel, include_all_metadata=True)
+    assert everything["messages"][0]["metadata"] == METADATA
+    with pytest.raises(SlackApiError, match="channel_not_found"):
+        api.conversations_history(channel="#alerts")
+    with pytest.raises(SlackApiError, match="channel_not_found"):
+        api.chat_update(channel="#alerts", ts=second, text="x")
+    with pytest.raises(SlackApiError, match="invalid_cursor"):
+        api.conversations_history(channel=channel, cursor="nonsense")
+
+
+def test_a_thread_stays_out_of_the_channel_unless_it_is_broadcast(fresh: Client) -> None:
+    api = web(fresh)
+    head = api.chat_postMessage(channel="#alerts", text="head")
+    thread = {"channel": head["channel"], "thread_ts": head["ts"]}
+    first = api.chat_postMessage(text="first", **thread)
+    api.chat_postMessage(text="second", reply_broadcast=True, **thread)
+    history = api.conversations_history(channel=head["channel"])["messages"]
+    assert [(message["text"], message.get("subtype")) for message in history] == [
+        ("second", "thread_broadcast"),
+        ("head", None),
+    ]
+    assert history[1]["reply_count"] == 2
+    replies = api.conversations_replies(channel=head["channel"], ts=head["ts"], oldest=first["ts"])["messages"]
+    assert [message["text"] for message in replies] == ["head", "second"]
+    for refused in ({"thread_ts": "1.000001"}, {"thread_ts": first["ts"]}):
+        with pytest.raises(SlackApiError, match="thread_not_found"):
+            api.chat_postMessage(text="lost", channel=head["channel"], **refused)
+    with pytest.raises(SlackApiError, match="thread_not_found"):
+        api.conversations_replies(channel=head["channel"], ts="1.000001")
+
+
+def test_an_edit_takes_less_text_than_a_message(fresh: Client) -> None:
+    api = web(fresh)
+    posted = api.chat_postMessage(channel="#alerts", text="x" * 40_000, metadata=METADATA)
+    with pytest.raises(SlackApiError, match="msg_too_long"):
+        api.chat_postMessage(channel="#alerts", text="x" * 40_001)
+    edit = {"channel": posted["channel"], "ts": posted["ts"]}
+    with pytest.raises(SlackApiError, match="msg_too_long"):
+        api.chat_update(text="y" * 4_001, **edit)
+    api.chat_update(text="y" * 4_000, **edit)
+    assert said(fresh)[0]["metadata"] == METADATA, "an edit that does not name it leaves it"
+    with pytest.raises(SlackApiError, match="invalid_metadata_format"):
+        api.chat_postMessage(channel="#alerts", text="x", metadata={"event_type": "told"})
+
+
+def test_a_message_may_be_there_without_an_answer(fresh: Client) -> None:
+    fresh.admin("POST", "/faults", {"route": "/slack/*", "kind": "cut", "times": 1})
+    with pytest.raises(Exception, match="IncompleteRead"):
+        web(fresh).chat_postMessage(channel="#alerts", text="held back")
+    assert [message["text"] for message in said(fresh)] == ["held back"]
+
+
+def test_a_person_sees_the_workspace(fresh: Client) -> None:
+    api = web(fresh)
+    text = (
+        ":warning: *1 < 2 &amp; <script>alert(1)</script>* <https://x.example/?a=1&amp;b=2|the *run*> <!channel>\n"
+        "• _italic_ `a*b*c_d_` snake_case_name <javascript:alert(1)|x>"
+    )
+    head = api.chat_postMessage(channel="#analytics-incidents", text=text)
+    thread = {"channel": head["channel"], "thread_ts": head["ts"]}
+    api.chat_postMessage(text="only here", **thread)
+    api.chat_postMessage(text="here and there", reply_broadcast=True, **thread)
+    api.chat_update(channel=head["channel"], ts=head["ts"], text=text)
+    answer = requests.get(f"{fresh.url}/slack", timeout=10)
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    page = answer.text
+    assert "# analytics-incidents" in page
+    assert "<script" not in page
+    assert 'href="javascript' not in page
+    assert "⚠️ <b>1 &lt; 2 &amp; &lt;script&gt;alert(1)&lt;/script&gt;</b>" in page
+    assert '<a href="https://x.example/?a=1&amp;b=2">the *run*</a>' in page
+    assert '<span class="mention">@channel</span>' in page
+    assert "• <i>italic</i> <code>a*b*c_d_</code> snake_case_name" in page
+    assert (page.count("(edited)"), page.count("only here"), page.count("here and there")) == (1, 1, 2)
 
 
 @pytest.mark.parametrize(
