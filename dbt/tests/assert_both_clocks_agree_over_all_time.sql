@@ -1,4 +1,5 @@
 -- A refund moves between days, never in or out. Holds for a full build only: a scope sees part of the days.
+{{ config(tags=['all_days']) }}
 
 select
     merchant_id,

@@ -1,4 +1,5 @@
 -- What the shops told and what is published are the same orders. Full builds only.
+{{ config(tags=['all_days']) }}
 
 with
 

@@ -1,4 +1,5 @@
 -- The sum on an order and the rows of fct_refunds are read from the same records by two ways. Full builds only.
+{{ config(tags=['all_days']) }}
 
 with
 

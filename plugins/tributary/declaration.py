@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from decimal import Decimal
 
+AN_HOUR = timedelta(hours=1)
+A_DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -114,7 +117,10 @@ class Stream:
     look_back: timedelta
     """How far before the checkpoint a sync starts again, because vendors index late."""
     sla: timedelta
-    """How old what was read may be: people are warned beyond it, and the merchant is held back a day later."""
+    """How old what was read may be: people are warned beyond it, and the merchant is held back a day later.
+
+    What may be an hour old at most, as orders, holds it back after a day: see `blocks_after`.
+    """
     budget: str
     """The rate-budget group that the stream's requests draw from."""
     by_id: ReaderById
@@ -165,6 +171,11 @@ class Stream:
     """What of it is about people; None: nothing."""
     max_dead_letter_rate: float = 0.01
     """Above this share of unacceptable records the sync fails, after the good ones landed."""
+
+    @property
+    def blocks_after(self) -> timedelta:
+        """Nothing of a merchant is published when what was read is older than this."""
+        return A_DAY if self.sla <= AN_HOUR else self.sla + A_DAY
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,10 +14,12 @@ from psycopg import sql
 
 from tests.conftest import new_database
 from tests.warehouse.shop import ORDERS, SHOP
-from tributary.warehouse.migrate import MigrationError, migrate
+from tributary.warehouse import migrate as migrating
+from tributary.warehouse.migrate import MIGRATIONS, MigrationError, migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def tables(url: str) -> list[tuple[str, str]]:
@@ -109,3 +112,59 @@ def test_each_warehouse_has_its_own_secret(postgres_server_url: str) -> None:
                 keys.add(conn.execute("select ops.customer_key('aurora', 'a@x')").fetchone())
     assert len(keys) == 2
     assert all(key and len(key[0]) == 64 for key in keys)
+
+
+def test_an_older_warehouse_keeps_what_it_knew(
+    postgres_server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tmp_path / "older"
+    older.mkdir()
+    for migration in MIGRATIONS.glob("*.sql"):
+        if migration.name < "0011":
+            shutil.copy(migration, older)
+    with new_database(postgres_server_url) as url:
+        with monkeypatch.context() as patch:
+            patch.setattr(migrating, "MIGRATIONS", older)
+            patch.setattr(migrating, "_declare_streams", lambda *_: None)
+            migrate(url, [SHOP])
+        with psycopg.connect(url) as conn:
+            conn.execute("""
+                insert into ops.check_results (run_id, merchant_id, dataset, check_name, level, outcome, measured)
+                values ('old', 'aurora', 'fct_orders', 'No order is there twice', 'fail', 'failed', '2 rows');
+                insert into ops.checkpoints values ('aurora', 'shop', 'orders', '2026-01-01', gen_random_uuid());
+            """)
+        migrate(url, [SHOP])
+        with psycopg.connect(url) as conn:
+            results = conn.execute("select run_id, measured, runbook, root from ops.check_results").fetchall()
+            assert results == [("old", "2 rows", None, None)]
+            assert conn.execute("select stream, read_at from ops.checkpoints").fetchall() == [("orders", None)]
+            assert conn.execute("select * from ops.open_incidents").fetchall() == []
+
+
+def test_open_incidents_are_for_the_pipeline_only(conn: psycopg.Connection) -> None:
+    conn.execute("""
+        insert into ops.incidents (
+            dataset, check_name, severity, status, holds_back, what, dag_id, run_id, run_url, run_started_at, opened_at,
+            last_seen_at, muted_until, occurrences
+        )
+        select
+            about, 'a check', severity, status, false, '', '', '', '', now(), at::timestamptz, now(),
+            now() + muted::interval, 3
+        from (values
+            ('a warning', 'warning', 'open', '2026-01-01', '1 hour'),
+            ('blocking', 'blocking', 'open', '2026-01-03', '-1 hour'),
+            ('blocking before', 'blocking', 'open', '2026-01-02', null),
+            ('over', 'blocking', 'resolved', '2026-01-01', null)
+        ) as incident (about, severity, status, at, muted)
+    """)
+    shown = conn.execute("select dataset, check_name, times, muted_until > now() from ops.open_incidents").fetchall()
+    assert shown == [
+        ("blocking before", "a check", 3, None),
+        ("blocking", "a check", 3, None),
+        ("a warning", "a check", 3, True),
+    ]
+    readers = conn.execute("""
+        select rolname from pg_roles
+        where rolname like 'tributary%' and has_table_privilege(rolname, 'ops.open_incidents', 'select')
+    """)
+    assert readers.fetchall() == [("tributary_pipeline",)]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
 
+from tests.operators.airflow_run import AirflowRun
 from tests.warehouse.shop import NOW, SHOP, START, Vendor, add_merchants, merchant, order, page, sync
+from tributary.operators import housekeeping
 from tributary.warehouse.proof import Difference, compare, open_proof
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import open_build
@@ -139,6 +144,34 @@ def test_the_sample_is_bounded_and_its_seed_draws_it(shop: psycopg.Connection) -
         assert opened.days == 4
         samples.append(proven_days(shop))
     assert samples[0] == samples[1] != samples[2]
+
+
+def test_a_day_that_differed_is_drawn_again_until_it_is_well(
+    shop: psycopg.Connection, manifest: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
+    monkeypatch.setattr(housekeeping, "CHANNELS", [SHOP])
+    monkeypatch.setattr(housekeeping, "DBT_MANIFEST", manifest)
+
+    def night(name: str, days: int) -> list[tuple[str, str]]:
+        with DAG("housekeeping") as dag:
+            draw = housekeeping.OpenProofOperator(task_id="draw", schema="proof", days=days)
+            judge = housekeeping.CompareProofOperator(task_id="compare", schema="proof")
+        context = AirflowRun(dag, name).context("compare")
+        draw.execute(context)
+        build(shop, "proof")
+        with suppress(AirflowFailException):
+            judge.execute(context)
+        return shop.execute(
+            "select merchant_id, outcome from ops.check_results where run_id = %s order by 1", (name,)
+        ).fetchall()
+
+    shop.execute("update marts.fct_orders set amount = amount + 1 where merchant_id = 'aurora' and order_id = '13'")
+    assert night("first", 100) == [("aurora", "failed"), ("nordlicht", "passed")]
+    for name in ("second", "third", "fourth"):
+        assert night(name, 1) == [("aurora", "failed")]
+    shop.execute("update marts.fct_orders set amount = amount - 1 where merchant_id = 'aurora' and order_id = '13'")
+    assert night("fifth", 1) == [("aurora", "passed")]
 
 
 def test_a_day_with_an_unpublished_change_is_not_drawn(

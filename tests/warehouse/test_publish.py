@@ -17,6 +17,7 @@ from tributary.warehouse import publish as publish_module
 from tributary.warehouse.errors import IncompatibleMart, StaleBuild, UnpublishableModel
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import Build, open_build
+from tributary.warehouse.settings.merchants import apply_channels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,6 +131,23 @@ def test_publishes_exactly_the_merchants_days_of_the_scope(warehouse: Warehouse)
     assert warehouse.conn.execute(
         "select date_day, models, rows from ops.publications where build_id = %s order by 1", (publication.build_id,)
     ).fetchall() == [(day(1), ["fct_revenue"], 0), (day(2), ["fct_revenue"], 1)]
+
+
+def test_a_day_that_is_over_is_published_once_also_when_it_is_empty(warehouse: Warehouse) -> None:
+    warehouse.open(("aurora", 0))
+    warehouse.built("fct_revenue", [revenue("aurora", 0, "1")])
+    warehouse.publish()
+    apply_channels(warehouse.conn, [merchant(channels={"shop": "shop_aurora"})])
+    warehouse.conn.execute(
+        "insert into ops.checkpoints (merchant_id, channel, stream, position, sync_id) "
+        "values ('aurora', 'shop', 'orders', %s, gen_random_uuid())",
+        (START + timedelta(days=2, hours=12),),
+    )
+
+    assert warehouse.open().days == 1
+    warehouse.built("fct_revenue", [])
+    assert (warehouse.publish().days, warehouse.publish().rows) == (1, 0)
+    assert open_build(warehouse.conn, "build", [SHOP]) is None
 
 
 def test_deletes_only_its_own_claimed_changes(warehouse: Warehouse) -> None:

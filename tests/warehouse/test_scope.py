@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from tests.warehouse.shop import ORDERS, SHOP, START, VISITS, add_merchants, merchant, put
 from tributary.warehouse.errors import UnknownMerchant
 from tributary.warehouse.scope import open_build
-from tributary.warehouse.settings.merchants import apply_merchants
+from tributary.warehouse.settings.merchants import apply_channels, apply_merchants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -352,6 +352,83 @@ def test_days_are_the_merchants_own_through_clock_changes(conn: psycopg.Connecti
         next_day = date_day + timedelta(days=1)
         assert start == midnight
         assert end == datetime(next_day.year, next_day.month, next_day.day, tzinfo=zone)
+
+
+READ_UP_TO = day(20)
+"""By now the merchant's day 20 has begun."""
+
+
+@pytest.fixture
+def shop(conn: psycopg.Connection) -> psycopg.Connection:
+    """A merchant whose orders were read up to then."""
+    add_merchants(conn, merchant())
+    apply_channels(conn, [merchant(channels={"shop": "shop_aurora"})])
+    read(conn, "shop", "orders", READ_UP_TO)
+    return conn
+
+
+def read(conn: psycopg.Connection, channel: str, stream: str, position: datetime) -> None:
+    conn.execute(
+        "insert into ops.checkpoints (merchant_id, channel, stream, position, sync_id) "
+        "values ('aurora', %s, %s, %s, gen_random_uuid())",
+        (channel, stream, position),
+    )
+
+
+def published(conn: psycopg.Connection, number: int, at: datetime) -> None:
+    conn.execute(
+        "insert into ops.publications values (gen_random_uuid(), 'aurora', %s, %s, '{}', 0)", (day(number).date(), at)
+    )
+
+
+def test_days_that_ended_since_they_were_published_are_built_once_more(shop: psycopg.Connection) -> None:
+    for number in range(21):
+        if number != 16:
+            published(shop, number, day(number))
+    published(shop, 17, day(18))
+
+    build = open_build(shop, "build", [SHOP])
+
+    assert build is not None
+    assert scope(shop) == days(13, 14, 15, 16, 18, 19)
+    for number in (13, 14, 15, 16, 18, 19):
+        published(shop, number, day(21))
+    assert open_build(shop, "build", [SHOP]) is None
+
+
+@pytest.mark.parametrize(("at", "is_over"), [("03:59:59", False), ("04:00:00", True)])
+def test_a_day_ends_at_the_merchants_own_midnight(shop: psycopg.Connection, at: str, is_over: bool) -> None:
+    published(shop, 19, datetime.fromisoformat(f"{day(20).date()}T{at}+00:00"))
+    assert (open_build(shop, "build", [SHOP]) is None) == is_over
+
+
+def test_days_before_the_first_published_one_are_nobodys(shop: psycopg.Connection) -> None:
+    assert open_build(shop, "build", [SHOP]) is None
+    published(shop, 18, day(18))
+    open_build(shop, "build", [SHOP])
+    assert scope(shop) == days(18, 19)
+
+
+def test_a_day_is_over_when_all_channels_orders_were_read_beyond_it(shop: psycopg.Connection) -> None:
+    published(shop, 15, day(15))
+    read(shop, "shop", "visits", day(10))
+    read(shop, "another shop", "orders", day(18))
+    open_build(shop, "build", [SHOP])
+    assert scope(shop) == days(15, 16, 17, 18, 19)
+
+    apply_channels(shop, [merchant(channels={"shop": "shop_aurora", "another shop": "another"})])
+    open_build(shop, "build", [SHOP])
+    assert scope(shop) == days(15, 16, 17)
+
+
+def test_no_day_is_over_before_it_is_here(shop: psycopg.Connection) -> None:
+    now = datetime.now(UTC)
+    shop.execute("update ops.checkpoints set position = %s", (now + timedelta(days=3),))
+    published(shop, 0, day(0))
+    build = open_build(shop, "build", [SHOP])
+    assert build is not None
+    assert build.days == 7
+    assert {date_day for _, date_day in scope(shop)} <= {(now - timedelta(days=back)).date() for back in range(1, 9)}
 
 
 class Order(NamedTuple):

@@ -10,6 +10,7 @@ from sandbox.business.merchants import AURORA, MERCHANTS
 from tributary.paths import CONFIG
 from tributary.warehouse.settings.files import (
     PRODUCT_COSTS,
+    PROMOTIONS,
     REFERRERS,
     TRAFFIC_SOURCES,
     Row,
@@ -57,10 +58,14 @@ def test_words_are_compared_in_lower_case_and_skus_as_they_are(tmp_path: Path) -
         ("bing.com", "bing", "organic")
     ]
     costs = b'\xef\xbb\xbfmerchant_id,sku,valid_from,unit_cost\r\naurora," Mug, Blue",2026-01-01,0.5\r\n'
+    sales = 'merchant_id,starts_on,ends_on,name\naurora,2026-10-01,2026-12-01,"Autumn, all of it"\n'
+    assert load(tmp_path, PROMOTIONS, sales) == [("aurora", "2026-10-01", "2026-12-01", "Autumn, all of it")]
     assert load(tmp_path, PRODUCT_COSTS, costs) == [("aurora", "Mug, Blue", "2026-01-01", "0.5")]
 
 
-COSTS, SOURCES, DOMAINS = (",".join(file.columns) + "\n" for file in (PRODUCT_COSTS, TRAFFIC_SOURCES, REFERRERS))
+COSTS, SOURCES, DOMAINS, SALES = (
+    ",".join(file.columns) + "\n" for file in (PRODUCT_COSTS, TRAFFIC_SOURCES, REFERRERS, PROMOTIONS)
+)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +96,17 @@ COSTS, SOURCES, DOMAINS = (",".join(file.columns) + "\n" for file in (PRODUCT_CO
         (REFERRERS, DOMAINS + "https://bing.com/,bing,organic", r"domain is 'https://bing.com/'; .* a host alone"),
         (REFERRERS, DOMAINS + "bing.com,bing,", r"medium is ''; write the word"),
         (REFERRERS, DOMAINS + "bing.com,a,b\nwww.bing.com,a,b", r"line 3: domain 'bing.com' is in line 2 too"),
+        (PROMOTIONS, SALES + "aurroa,2026-11-27,2026-11-30,Sale", r"line 2: merchant_id is 'aurroa'; .* has aurora,"),
+        (PROMOTIONS, SALES + "aurora,27.11.2026,2026-11-30,Sale", r"starts_on is '27.11.2026'; .* such as 2026-08-01"),
+        (PROMOTIONS, SALES + "aurora,2026-11-27,,Sale", r"ends_on is ''; it must be its last day, such as 2026-08-01"),
+        (PROMOTIONS, SALES + "aurora,2026-11-27,2026-11-26,Sale", r"ends_on is '2026-11-26'; .* before .*, 2026-11-27"),
+        (PROMOTIONS, SALES + "aurora,2026-11-27,2027-11-30,Sale", r"ends_on is '2027-11-30'; .* 62 days, .* the year"),
+        (PROMOTIONS, SALES + "aurora,2026-11-27,2026-11-30,", r"name is ''; write what people call the promotion"),
+        (
+            PROMOTIONS,
+            SALES + "aurora,2026-11-27,2026-11-30,Sale\naurora,2026-11-27,2026-11-28,a\naurora,2026-11-27,2026-11-30,b",
+            r"line 4: merchant_id 'aurora', starts_on '2026-11-27', ends_on '2026-11-30' is in line 2 too; keep one",
+        ),
         (REFERRERS, "domain;source;medium\n", r"line 1: the columns are 'domain;source;medium'; they must be domain,"),
         (REFERRERS, "", r"line 1: the columns are ''; they must be domain,source,medium"),
         (REFERRERS, DOMAINS + '"bing.com', r"line 2: unexpected end of data; close each quote"),

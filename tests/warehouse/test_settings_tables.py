@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MERCHANTS = [merchant(), merchant("nordlicht", "Europe/Berlin")]
 SOURCES: list[Row] = [("google", "cpc", "google_ads", True, "google_ads"), ("*", "email", "email", False, None)]
 REFERRERS: list[Row] = [("google.com", "google", "organic")]
+PROMOTIONS: list[Row] = [("aurora", "2026-03-06", "2026-03-08", "Spring")]
 COSTS: list[Row] = [("aurora", "MUG", "2026-03-01", "4.5"), ("nordlicht", "VASE", "2026-03-10", "0.1")]
 
 
@@ -30,10 +31,11 @@ def apply(
     costs: list[Row] = COSTS,
     sources: list[Row] = SOURCES,
     referrers: list[Row] = REFERRERS,
+    promotions: list[Row] = PROMOTIONS,
 ) -> set[tuple[str, str, datetime | None]]:
     """Apply such files, and return what that marked: merchant, file, and the time from which its figures change."""
     conn.execute("delete from ops.changes")
-    apply_settings(conn, Settings(MERCHANTS, costs, sources, referrers))
+    apply_settings(conn, Settings(MERCHANTS, costs, sources, referrers, promotions))
     rows = conn.execute(
         "select merchant_id, stream, new_event_at from ops.changes where operation = 'settings'"
     ).fetchall()
@@ -59,6 +61,7 @@ def test_the_tables_are_what_the_files_say(conn: psycopg.Connection) -> None:
         ("nordlicht", "*", "email", "email", False, None),
         ("nordlicht", "google", "cpc", "google_ads", True, "google_ads"),
     ]
+    assert rows("select * from ops.promotions") == [("aurora", date(2026, 3, 6), date(2026, 3, 8), "Spring")]
     assert rows("select * from ops.referrers") == [(m, *REFERRERS[0]) for m in ("aurora", "nordlicht")]
 
 
@@ -76,6 +79,16 @@ def test_a_changed_source_or_referrer_marks_all_days_of_every_merchant(conn: psy
     assert apply(conn, sources=SOURCES[:1], referrers=[]) == of_both("referrers")
     assert conn.execute("select count(*) from ops.traffic_sources").fetchone() == (2,)
     assert conn.execute("select count(*) from ops.referrers").fetchone() == (0,)
+
+
+def test_a_promotion_marks_no_day_because_it_moves_no_figure(conn: psycopg.Connection) -> None:
+    first = apply(conn)
+    assert {stream for _, stream, _ in first} == {"merchants", "product_costs", "traffic_sources", "referrers"}
+    renamed: list[Row] = [("aurora", "2026-03-06", "2026-03-08", "Spring sale")]
+    assert apply(conn, promotions=[*renamed, ("nordlicht", "2026-04-01", "2026-04-01", "Easter")]) == set()
+    assert conn.execute("select name from ops.promotions order by 1").fetchall() == [("Easter",), ("Spring sale",)]
+    assert apply(conn, promotions=[]) == set()
+    assert conn.execute("select count(*) from ops.promotions").fetchone() == (0,)
 
 
 def test_a_new_merchant_gets_the_sources_of_all(conn: psycopg.Connection) -> None:

@@ -24,10 +24,26 @@ TOTALS = """
     from marts.fct_daily_metrics d join ops.merchants m using (merchant_id)
     group by d.merchant_id, m.name, d.currency order by d.merchant_id
 """
-CHECKPOINTS = """
+FRESHNESS = """
     select merchant_id, channel || ' ' || stream as stream,
-        to_char(position at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as "read up to (UTC)"
-    from ops.checkpoints order by 1, 2
+        to_char(horizon at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as "read up to (UTC)",
+        case when is_stale then 'blocks after ' || blocks_after_hours::real || ' h, is '
+            when is_beyond_sla then 'beyond its SLA of ' || sla_hours::real || ' h: ' else '' end
+        || case when is_loading and not is_beyond_sla then 'reading its history' else hours_behind || ' h behind' end
+        as state
+    from marts.fct_freshness order by 1, 2
+"""
+INCIDENTS = """
+    select incident_id::text as incident, severity, merchant_id as merchant, dataset || ': ' || check_name as "check",
+        to_char(opened_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as "since (UTC)",
+        to_char(muted_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as "muted until (UTC)"
+    from ops.incidents where status = 'open' and root_id is null order by severity, opened_at, incident_id
+"""
+WAITING = """
+    select service, channel, count(*) as "messages waiting",
+        to_char(min(created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as "since (UTC)",
+        (array_agg(error order by attempted_at desc nulls last))[1] as "last error"
+    from ops.messages where sent_body is null or sent_body <> body group by 1, 2 order by 1, 2
 """
 PUBLICATIONS = """
     select merchant_id, to_char(max(published_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as "published (UTC)",

@@ -1,4 +1,4 @@
-"""`make status`: what runs, and how fresh the data is."""
+"""`make status`: what runs, how fresh the data is, and what is wrong."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ import psycopg
 from tributary.local import processes
 from tributary.local.airflow_api import AirflowApi
 from tributary.local.environment import external_postgres
-from tributary.local.figures import CHECKPOINTS, CLOSED_QUOTAS, DEAD_LETTERS, PUBLICATIONS, table
+from tributary.local.figures import (
+    CLOSED_QUOTAS,
+    DEAD_LETTERS,
+    FRESHNESS,
+    INCIDENTS,
+    PUBLICATIONS,
+    WAITING,
+    table,
+)
 from tributary.local.lifecycle import answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tributary.local.environment import Installation
+
+TABLES = (FRESHNESS, PUBLICATIONS, INCIDENTS, WAITING, DEAD_LETTERS, CLOSED_QUOTAS)
 
 
 def status(installation: Installation) -> tuple[str, bool]:
@@ -63,10 +73,10 @@ def health(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 
 def freshness(env: Mapping[str, str]) -> str:
-    """How far every stream was read, what was published last, what waits as a dead letter, which quotas are closed."""
+    """How far every stream was read, what was published last, what is wrong, and what waits for what."""
     try:
         with psycopg.connect(env["WAREHOUSE_URL"], connect_timeout=3) as conn:
-            parts = [table(conn, query) for query in (CHECKPOINTS, PUBLICATIONS, DEAD_LETTERS, CLOSED_QUOTAS)]
+            parts = [table(conn, query) for query in TABLES]
     except psycopg.OperationalError:
         return "  The warehouse does not answer, so nothing is known of the data."
     return "\n\n".join(filter(None, parts)) or "  The warehouse is empty."

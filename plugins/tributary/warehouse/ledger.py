@@ -152,6 +152,16 @@ class Ledger:
                 "slice was written; let the other one end, the next run goes on from there"
             )
 
+    def read_whole(self, as_of: datetime) -> None:
+        """Note that a sync went through all of its slices, up to that present of the vendor's."""
+        self._conn.execute(
+            """
+            update ops.checkpoints set read_at = now(), as_of = %(as_of)s
+            where merchant_id = %(merchant_id)s and channel = %(channel)s and stream = %(stream)s
+            """,
+            self._key | {"as_of": as_of},
+        )
+
 
 def record_failure(connect: Callable[[], Connection], sync_id: UUID, error: BaseException) -> None:
     """Note why a slice failed, over a connection of its own: the slice's may be what broke."""

@@ -1,4 +1,4 @@
-"""Brings a warehouse to the shape that this code expects: migrations, then raw tables from the declarations."""
+"""Brings a warehouse to the shape that this code expects: migrations, then what the channels declare."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 MIGRATIONS = ROOT / "include" / "warehouse"
 
+_STREAM = """
+insert into ops.streams (channel, stream, sla, blocks_after) values (%s, %s, %s, %s)
+on conflict (channel, stream) do update set sla = excluded.sla, blocks_after = excluded.blocks_after
+"""
+_GONE_STREAMS = """
+delete from ops.streams
+where (channel, stream) not in (select * from unnest(%s::text[], %s::text[]))
+"""
+
 
 class MigrationError(RuntimeError):
     """The warehouse could not be migrated; the message says what to do."""
@@ -40,6 +49,7 @@ def migrate(url: str, channels: Sequence[Channel]) -> None:
             with conn.transaction():
                 conn.execute("set local role tributary_pipeline")
                 create_raw_tables(conn, channels)
+                _declare_streams(conn, channels)
         except psycopg.errors.InsufficientPrivilege as error:
             user, database = conn.info.user, conn.info.dbname
             raise MigrationError(
@@ -52,6 +62,17 @@ def _apply_migrations(url: str) -> None:
     query = "&".join(filter(None, [urlsplit(url).query, "schema=ops"]))
     with yoyo.get_backend(urlsplit(url)._replace(scheme="postgresql+psycopg", query=query).geturl()) as backend:
         backend.apply_migrations(backend.to_apply(yoyo.read_migrations(str(MIGRATIONS))))
+
+
+def _declare_streams(conn: psycopg.Connection, channels: Sequence[Channel]) -> None:
+    """How old each stream may be, for the warehouse to judge by."""
+    rows = [
+        (channel.name, stream.name, stream.sla, stream.blocks_after)
+        for channel in channels
+        for stream in channel.streams
+    ]
+    conn.cursor().executemany(_STREAM, rows)
+    conn.execute(_GONE_STREAMS, ([row[0] for row in rows], [row[1] for row in rows]))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tributary.warehouse.manifest import MartModel
     from tributary.warehouse.scope import Build
 
+DATASET, CHECK = "marts", "Published days equal a rebuild"
+"""Under which the result is kept."""
+
 KEYS_SHOWN = 5
 
 _ALL_CHANGES = sql.SQL("true")
@@ -43,7 +46,16 @@ from (
     except
     select merchant_id, date_day from pending_day
 ) as days
-order by md5(concat_ws('/', {seed}, days.merchant_id, days.date_day))
+order by
+    -- A day that differed is looked at again: that others are well says nothing of it.
+    not exists (
+        select from ops.failed_rows as known
+        where
+            (known.dataset, known.check_name) = ({dataset}, {check})
+            and known.merchant_id = days.merchant_id
+            and known.row ->> 'date_day' = days.date_day::text
+    ),
+    md5(concat_ws('/', {seed}, days.merchant_id, days.date_day))
 limit {days};
 delete from touched_day
 where (merchant_id, date_day) not in (select sampled.merchant_id, sampled.date_day from sampled)
@@ -108,19 +120,26 @@ class Difference:
 def open_proof(conn: Connection, schema: str, channels: Sequence[Channel], *, days: int, seed: str) -> Build | None:
     """Empty the schema for a random sample of merchant days that no unpublished change touches; claim nothing.
 
-    The same seed draws the same days. None when there are no such days.
+    Days that differed lately are among them. The same seed draws the same days. None when there are no such days.
     """
     with conn.transaction() as transaction:
         conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"tributary.build {schema}",))
         find_days(conn, channels, _ALL_CHANGES)
         conn.execute(_SET_PENDING_APART)
         find_days(conn, channels, _NO_CHANGES, everything=True)
-        conn.execute(_SAMPLE.format(seed=sql.Literal(seed), days=sql.Literal(days)))
+        drawn = {"seed": seed, "days": days, "dataset": DATASET, "check": CHECK}
+        conn.execute(_SAMPLE.format(**{name: sql.Literal(value) for name, value in drawn.items()}))
         build = write_scope(conn, schema, uuid4())
         if build is None:
             raise psycopg.Rollback(transaction)
         conn.execute(_OPENED.format(proof=sql.Identifier(schema, "proof")))
     return build
+
+
+def proven_merchants(conn: Connection, schema: str) -> list[str]:
+    """Whose days the proof was opened over."""
+    merchants = sql.SQL("select distinct merchant_id from {scope} order by 1")
+    return [merchant_id for (merchant_id,) in conn.execute(merchants.format(scope=sql.Identifier(schema, "scope")))]
 
 
 def compare(conn: Connection, schema: str, channels: Sequence[Channel], manifest: Path) -> list[Difference]:

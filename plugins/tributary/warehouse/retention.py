@@ -11,8 +11,25 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-# Table -> which of its rows have served their time. What is still open is never among them.
+# A thread goes as a whole, replies together with their head, when no incident goes on in it and nothing of it waits.
+_IS_OVER = """
+created_at < %(now)s - interval '365 days'
+and thread_id is null
+and not exists (select from ops.incidents where incidents.message_id = messages.message_id)
+and not exists (
+    select from ops.messages as said
+    where
+        messages.message_id in (said.message_id, said.thread_id)
+        and said.sent_body is distinct from said.body
+)
+"""
+
+# Table -> which of its rows have served their time, in this order. What is still open is never among them.
 _EXPIRED = {
+    "incidents": "status = 'resolved' and resolved_at < %(now)s - interval '365 days'",
+    "mutes": "expires_at < %(now)s - interval '365 days'",
+    "messages": _IS_OVER,
+    "failed_rows": "failed_at < %(now)s - interval '30 days'",
     "check_results": "checked_at < %(now)s - interval '90 days'",
     "syncs": "status <> 'running' and finished_at < %(now)s - interval '90 days'",
     "dead_letters": "resolved_at < %(now)s - interval '30 days'",

@@ -1,4 +1,4 @@
-"""What a build has to compute again: it claims the changes since the last publication, with the days they touch."""
+"""What a build has to compute again: the days that changes since the last publication touch, and those now over."""
 
 from __future__ import annotations
 
@@ -57,6 +57,41 @@ from touched_day
 inner join ops.merchants on merchants.merchant_id = touched_day.merchant_id
 """)
 
+# A day that is over is judged as a whole, so it is built once more, also when nothing touches it any more or it has no
+# order at all: once, which its publication tells. It is over when all of the merchant's orders were read beyond it;
+# this clock alone may be ahead of the shop's. Days before the first published one are nobody's.
+_CLOSED_DAYS = """
+insert into touched_day (merchant_id, date_day)
+select shop.merchant_id, day.date_day
+from (
+    select
+        merchants.merchant_id,
+        merchants.time_zone,
+        (least(min(checkpoints.position), now()) at time zone merchants.time_zone)::date as today
+    from ops.merchants
+    inner join ops.merchant_channels on merchants.merchant_id = merchant_channels.merchant_id
+    inner join ops.checkpoints
+        on
+            merchant_channels.merchant_id = checkpoints.merchant_id
+            and merchant_channels.channel = checkpoints.channel
+    where checkpoints.stream = 'orders'
+    group by merchants.merchant_id, merchants.time_zone
+) as shop
+cross join lateral (select shop.today - ago as date_day from generate_series(1, %s) as ago) as day
+where
+    exists (
+        select from ops.publications
+        where publications.merchant_id = shop.merchant_id and publications.date_day <= day.date_day
+    )
+    and not exists (
+        select from ops.publications
+        where
+            publications.merchant_id = shop.merchant_id
+            and publications.date_day = day.date_day
+            and publications.published_at >= (day.date_day + 1)::timestamp at time zone shop.time_zone
+    )
+"""
+_CLOSED_DAYS_TO_CATCH_UP = 7
 
 # Each change is compared with what is there now: what was changed and changed back leaves nothing to compute.
 _FORGET_IMMATERIAL = sql.SQL("""
@@ -88,7 +123,8 @@ class Build:
 def open_build(conn: Connection, schema: str, channels: Sequence[Channel], everything: bool = False) -> Build | None:
     """Claim all changes, also those that an earlier build left unpublished, and empty the schema for them.
 
-    Returns None, and changes nothing, when there is nothing to compute. With `everything` the scope is all days of all
+    Days that have ended since they were last published are part of it, changed or not. Returns None, and changes
+    nothing, when there is nothing to compute. With `everything` the scope is all days of all
     merchants, changed or not.
     """
     build_id = uuid4()
@@ -98,6 +134,7 @@ def open_build(conn: Connection, schema: str, channels: Sequence[Channel], every
         conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"tributary.build {schema}",))
         conn.execute("update ops.changes set build_id = %s", (build_id,))
         find_days(conn, channels, sql.SQL("build_id = {}").format(sql.Literal(build_id)), everything)
+        conn.execute(_CLOSED_DAYS, (_CLOSED_DAYS_TO_CATCH_UP,))
         _check_merchants(conn)
         build = write_scope(conn, schema, build_id)
         if build is None:

@@ -68,6 +68,7 @@ def sync_stream(
                 checkpoint = Checkpoint(position, moved.sync_id)
                 total += moved.counts
                 _check_rejects(stream, merchant_id, moved.counts, window)
+        ledger.read_whole(end)
     return SyncReport(merchant_id, stream.name, len(slices), total, checkpoint.position if checkpoint else None)
 
 

@@ -32,7 +32,7 @@ LOOK_BACK = timedelta(days=30)
 """TikTok goes on correcting its figures; for how long is not documented."""
 SLICE = LOOK_BACK + ONE_DAY
 """What an ordinary sync reads: the days before, and the new one."""
-A_MOMENT = timedelta(seconds=1)
+HALF_A_DAY = timedelta(hours=12)
 
 
 class _Performance(msgspec.Struct):
@@ -60,7 +60,8 @@ _NAMED = msgspec.json.Decoder(_Named)
 class Daily:
     """A stream of days, read no further than TikTok says that they are complete.
 
-    A day stands at noon UTC, so a position means: every day whose noon is before it is complete.
+    A day stands at noon UTC, so a position means: every day whose noon is before it is complete. The last of them ends
+    half a day later, and that is how far the stream was read.
     """
 
     path: str
@@ -89,7 +90,7 @@ class Daily:
         if latest is None:
             api.warn_once(f"TikTok Shop names no day whose figures are complete yet ({self.path}): none are read.")
             return
-        end = min(end, noon(latest) + A_MOMENT)
+        end = min(end, noon(latest) + HALF_A_DAY)
         while start < end:
             yield Slice(start, min(start + SLICE, end), self.changed)
             start += SLICE

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from tributary.channels.marketing import AD_PLATFORMS, MARKETING_CHANNELS, PAID
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _COST = re.compile(r"\d{1,12}(\.\d{1,6})?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_LONGEST_PROMOTION = timedelta(days=62)
 
 Row = tuple[str | bool | None, ...]
 
@@ -33,12 +35,16 @@ class Cells(NamedTuple):
 
 
 class SettingsFile(NamedTuple):
-    """A file and the table it fills: its columns, the first of which are the key, and what a line must be."""
+    """A file and the table it fills: its columns, the first of which are the key, and what a line must be.
+
+    What moves no figure leaves no day to be built again.
+    """
 
     table: str
     columns: tuple[str, ...]
     key: int
     read: Callable[[Cells, Collection[str]], Row]
+    moves_figures: bool = True
 
     @property
     def name(self) -> str:
@@ -47,12 +53,10 @@ class SettingsFile(NamedTuple):
 
 def _product_cost(cells: Cells, merchants: Collection[str]) -> Row:
     values = cells.values
-    if values["merchant_id"] not in merchants:
-        raise cells.wrong("merchant_id", f"merchants.yaml has {', '.join(merchants)}")
+    _check_merchant(cells, merchants)
     if not values["sku"]:
         raise cells.wrong("sku", "write the SKU as the shop has it")
-    if not _DATE.fullmatch(values["valid_from"]) or not _is_date(values["valid_from"]):
-        raise cells.wrong("valid_from", "it must be the first day of the cost, such as 2026-08-01")
+    _day(cells, "valid_from", "it must be the first day of the cost")
     if not _COST.fullmatch(values["unit_cost"]):
         raise cells.wrong("unit_cost", "it must be 0 or more such as 12.50: digits, a point, at most 6 decimals")
     return tuple(values.values())
@@ -89,11 +93,32 @@ def _referrer(cells: Cells, merchants: Collection[str]) -> Row:
     return (domain, values["source"], values["medium"])
 
 
+def _promotion(cells: Cells, merchants: Collection[str]) -> Row:
+    values = cells.values
+    _check_merchant(cells, merchants)
+    first = _day(cells, "starts_on", "it must be the first day of the promotion")
+    last = _day(cells, "ends_on", "it must be its last day")
+    if last < first:
+        raise cells.wrong("ends_on", f"it must not be before starts_on, {first}")
+    if last - first >= _LONGEST_PROMOTION:
+        raise cells.wrong(
+            "ends_on",
+            f"a promotion may have {_LONGEST_PROMOTION.days} days, since its days are not judged; correct the year, or "
+            "leave out what is how the shop always sells",
+        )
+    if not values["name"]:
+        raise cells.wrong("name", "write what people call the promotion")
+    return tuple(values.values())
+
+
 PRODUCT_COSTS = SettingsFile("product_costs", ("merchant_id", "sku", "valid_from", "unit_cost"), 3, _product_cost)
 TRAFFIC_SOURCES = SettingsFile(
     "traffic_sources", ("source", "medium", "channel", "is_paid", "ad_platform"), 2, _traffic_source
 )
 REFERRERS = SettingsFile("referrers", ("domain", "source", "medium"), 1, _referrer)
+PROMOTIONS = SettingsFile(
+    "promotions", ("merchant_id", "starts_on", "ends_on", "name"), 3, _promotion, moves_figures=False
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +129,7 @@ class Settings:
     product_costs: list[Row]
     traffic_sources: list[Row]
     referrers: list[Row]
+    promotions: list[Row]
 
 
 def load_all_settings(folder: Path) -> Settings:
@@ -115,6 +141,7 @@ def load_all_settings(folder: Path) -> Settings:
         load_rows(folder, PRODUCT_COSTS, ids),
         load_rows(folder, TRAFFIC_SOURCES, ids),
         load_rows(folder, REFERRERS, ids),
+        load_rows(folder, PROMOTIONS, ids),
     )
 
 
@@ -167,9 +194,14 @@ def _cells(path: Path, line: int, file: SettingsFile, values: list[str]) -> Cell
     return cells
 
 
-def _is_date(value: str) -> bool:
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
+def _check_merchant(cells: Cells, merchants: Collection[str]) -> None:
+    if cells.values["merchant_id"] not in merchants:
+        raise cells.wrong("merchant_id", f"merchants.yaml has {', '.join(merchants)}")
+
+
+def _day(cells: Cells, column: str, remedy: str) -> date:
+    value = cells.values[column]
+    with suppress(ValueError):
+        if _DATE.fullmatch(value):
+            return date.fromisoformat(value)
+    raise cells.wrong(column, f"{remedy}, such as 2026-08-01")

@@ -63,6 +63,16 @@ set
     updated_at = now()
 """
 
+_CONNECT = """
+insert into ops.merchant_channels (merchant_id, channel)
+select * from unnest(%(merchants)s::text[], %(channels)s::text[])
+on conflict do nothing
+"""
+_DISCONNECT = """
+delete from ops.merchant_channels
+where (merchant_id, channel) not in (select * from unnest(%(merchants)s::text[], %(channels)s::text[]))
+"""
+
 _FIGURES_CHANGED = """
 insert into ops.changes (merchant_id, channel, stream, operation)
 select %(merchant_id)s, 'settings', 'merchants', 'settings'
@@ -215,3 +225,11 @@ def apply_merchants(conn: Connection, merchants: Iterable[Merchant]) -> None:
             conn.execute(_FIGURES_CHANGED, values)
             conn.execute(_UPSERT, values)
             create_reader(conn, f"tributary_reader_{merchant.merchant_id}")
+
+
+def apply_channels(conn: Connection, merchants: Iterable[Merchant]) -> None:
+    """Bring `ops.merchant_channels` up to the file: whoever has a channel no more is not late with it."""
+    pairs = [(merchant.merchant_id, channel) for merchant in merchants for channel in merchant.channels]
+    values = {"merchants": [merchant_id for merchant_id, _ in pairs], "channels": [channel for _, channel in pairs]}
+    conn.execute(_DISCONNECT, values)
+    conn.execute(_CONNECT, values)

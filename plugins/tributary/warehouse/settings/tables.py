@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.warehouse.settings.files import PRODUCT_COSTS, REFERRERS, TRAFFIC_SOURCES
-from tributary.warehouse.settings.merchants import apply_merchants
+from tributary.warehouse.settings.files import PRODUCT_COSTS, PROMOTIONS, REFERRERS, TRAFFIC_SOURCES
+from tributary.warehouse.settings.merchants import apply_channels, apply_merchants
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -42,25 +42,31 @@ select
     min(moved.since)::timestamp at time zone merchants.time_zone
 from (select * from gone union all select * from changed) as moved
 inner join ops.merchants on moved.merchant_id = merchants.merchant_id
+where {moves_figures}
 group by merchants.merchant_id
 """)
 
 
 def apply_settings(conn: Connection, settings: Settings) -> None:
-    """Bring merchants, costs, traffic sources and referrers up to their files; what is there already marks nothing."""
+    """Bring merchants and their channels, costs, traffic sources, referrers and promotions up to their files.
+
+    What is there already marks nothing.
+    """
     with conn.transaction():
         # Every channel's ingest applies them, several at the same time.
         conn.execute("select pg_advisory_xact_lock(hashtext('tributary.settings'))")
         apply_merchants(conn, settings.merchants)
+        apply_channels(conn, settings.merchants)
         apply_rows(conn, PRODUCT_COSTS, settings.product_costs)
         apply_rows(conn, TRAFFIC_SOURCES, settings.traffic_sources)
         apply_rows(conn, REFERRERS, settings.referrers)
+        apply_rows(conn, PROMOTIONS, settings.promotions)
 
 
 def apply_rows(conn: Connection, file: SettingsFile, rows: list[Row]) -> None:
     """Make a file's rows those of its table: of the merchants that it names, or of every merchant when it names none.
 
-    A row with a date moves the figures from there on, any other row all of them.
+    A cost moves the figures from its day on, a promotion none, any other row all of them.
     """
     of_all = "merchant_id" not in file.columns
     all_columns = ("merchant_id", *file.columns) if of_all else file.columns
@@ -86,6 +92,7 @@ def apply_rows(conn: Connection, file: SettingsFile, rows: list[Row]) -> None:
                 new=_names(file.columns, "excluded"),
                 since=sql.SQL("stored.valid_from" if "valid_from" in key else "null::date"),
                 stream=sql.Literal(file.table),
+                moves_figures=sql.Literal(file.moves_figures),
             )
         )
 
