@@ -5,12 +5,13 @@
   another road than the sync. A day that differs from `raw` is read again; one that still differs holds its merchant
   back until it agrees (`ops.control_totals`).
 * **Proof**: some published days, others every night, are computed again from `raw` beside production and compared with
-  `marts`, row for row. Nothing is published.
+  `marts`, row for row; dbt's own tests run over them. Nothing is published.
+* **Source freshness**: dbt says of each source how old it is (XCom `freshness`). `watch` tells people of it, not this.
 * **People's data**: what came back of erased customers is masked again, and customers of whom nothing is newer than
   their merchant's `personal_data_days` are masked by the keys they have, so that no figure moves.
 * **Authorisations**: one that ends within 30 days is told, with the connection that needs a new one.
-* **Retention**: the pipeline's own records end: check results and syncs after 90 days, closed dead letters and ended
-  authorisations after 30.
+* **Retention**: the pipeline's own records end: incidents, mutes and messages a year after they are over, check results
+  and syncs after 90 days, failed rows, closed dead letters and ended authorisations after 30.
 
 **Safe to run at any time**, by hand too, as after the repair of a control total.
 
@@ -28,6 +29,7 @@ from tributary.channels import CHANNELS
 from tributary.operators.authorisations import AuthorisationsOperator
 from tributary.operators.control_totals import ControlTotalsOperator, PlanTotalsOperator
 from tributary.operators.dbt import dbt_models
+from tributary.operators.dbt_tests import DbtTestsOperator, SourceFreshnessOperator
 from tributary.operators.housekeeping import CompareProofOperator, ExpireOperator, OpenProofOperator
 from tributary.operators.incident import ReportIncidentOperator
 from tributary.operators.personal import EndPersonalDataOperator
@@ -69,10 +71,14 @@ with DAG(
         (
             OpenProofOperator(task_id="draw", schema=SCHEMA, days=30)
             >> dbt_models(SCHEMA)
-            >> CompareProofOperator(task_id="compare", schema=SCHEMA)
+            >> [
+                CompareProofOperator(task_id="compare", schema=SCHEMA),
+                DbtTestsOperator(task_id="dbt_tests", schema=SCHEMA),
+            ]
         )
 
     personal_data = EndPersonalDataOperator(task_id="personal_data", schema=PUBLISHED)
     # Not side by side: what the proof compares is read table by table.
     personal_data >> proof() >> report
+    SourceFreshnessOperator(task_id="source_freshness") >> report
     [personal_data, AuthorisationsOperator(task_id="authorisations"), ExpireOperator(task_id="expire")] >> report

@@ -74,8 +74,8 @@ def ingest(channel: Channel) -> DAG:
         def announce() -> None:
             """Tell `transform` that raw has news, although another merchant may have failed."""
 
-        checked = stream.expand_kwargs(XComArg(plan))
-        checked >> [announce(), ReportIncidentOperator(task_id="report_incident", channel=channel.name)]
+        report = ReportIncidentOperator(task_id="report_incident", channel=channel.name)
+        stream.expand_kwargs(XComArg(plan)) >> announce() >> report
     return dag
 
 

@@ -3,7 +3,8 @@
 
 `scope` claims the records that changed and the merchant days they touch; dbt builds these days **beside** production;
 Soda contracts judge every merchant; each merchant that passes is published in one transaction. One that does not keeps
-its last good figures, stays marked, and is named in one Slack message.
+its last good figures, stays marked, and is named in Slack until it passes. A raw table that was found wrong holds its
+merchant back here too.
 
 **Runs by itself** whenever a channel brought news. Trigger it by hand to try a held-back merchant again after a repair,
 or with *full rebuild* after a change of a model.
@@ -26,7 +27,7 @@ from tributary.operators.build import OpenBuildOperator, PublishOperator
 from tributary.operators.dbt import dbt_models
 from tributary.operators.gate import GateOperator
 from tributary.operators.incident import ReportIncidentOperator
-from tributary.paths import MART_CONTRACTS
+from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
 
 SCHEMA = "build"
 
@@ -57,6 +58,7 @@ with DAG(
         gate = GateOperator(
             task_id="gate",
             contracts=MART_CONTRACTS,
+            after=RAW_CONTRACTS,
             schema=SCHEMA,
             merchant_id=merchant_id,
             map_index_template="{{ task.merchant_id }}",

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import ParamValidationError
 from tributary.channels import CHANNELS
 from tributary.http import AuthError, QuotaSpent, RateLimited, VendorUnavailable
 from tributary.operators.dbt import POKE_INTERVAL
+from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
 from tributary.warehouse.errors import TooManyDeadLetters
 from tributary.warehouse.model_docs import Project, read_project
 
@@ -61,6 +62,38 @@ def test_transform_reads_like_a_sentence(dags: dict[str, DAG]) -> None:
     assert dag.get_task("merchant.gate").downstream_task_ids == {"merchant.publish"}
     assert dag.get_task("merchant.publish").downstream_task_ids == {"report_incident"}
     assert dag.get_task("report_incident").trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_every_dag_that_runs_by_itself_ends_in_its_report(dags: dict[str, DAG]) -> None:
+    scheduled = {dag_id for dag_id, dag in dags.items() if dag.schedule is not None}
+    assert scheduled == {"transform", "housekeeping", "watch", *(f"ingest_{channel.name}" for channel in CHANNELS)}
+    for dag_id in scheduled:
+        report = dags[dag_id].get_task("report_incident")
+        assert report.trigger_rule == TriggerRule.ALL_DONE
+        assert {*report.get_flat_relative_ids(upstream=True), "report_incident"} == set(dags[dag_id].task_ids)
+        assert report.channel == (dag_id.removeprefix("ingest_") if dag_id.startswith("ingest_") else None)
+
+
+def test_freshness_is_watched_every_ten_minutes(dags: dict[str, DAG]) -> None:
+    dag = dags["watch"]
+    assert (dag.schedule, dag.max_active_runs, dag.catchup) == ("*/10 * * * *", 1, False)
+    assert dag.get_task("freshness").downstream_task_ids == {"report_incident"}
+
+
+def test_what_is_found_in_raw_holds_back_in_transform(dags: dict[str, DAG]) -> None:
+    gate = dags["transform"].get_task("merchant.gate")
+    assert (gate.contracts, gate.after) == (MART_CONTRACTS, RAW_CONTRACTS)
+
+
+def test_a_mute_is_asked_for_by_number_for_a_while_and_with_a_reason(dags: dict[str, DAG]) -> None:
+    params = dags["mute_incident"].params
+    params["incident"], params["reason"] = 12, "Ticket 4711"
+    params.validate()
+    for name, refused in (("incident", "twelve"), ("incident", 0), ("hours", 5), ("reason", "for ann@example.com")):
+        with pytest.raises(ParamValidationError):
+            params[name] = refused
+    schema = params.get_param("hours").schema
+    assert schema["enum"] == list(schema["values_display"]) == [1, 4, 24, 72, 168, 0]
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +186,15 @@ def test_the_proof_never_touches_the_production_build(dags: dict[str, DAG]) -> N
     assert models
     assert {task.env["TRIBUTARY_BUILD_SCHEMA"] for task in models} == {"proof"}
     assert dags["housekeeping"].get_task("proof.compare").downstream_task_ids == {"report_incident"}
+
+
+def test_dbts_tests_run_over_what_the_proof_has_built(dags: dict[str, DAG]) -> None:
+    dag = dags["housekeeping"]
+    tests = dag.get_task("proof.dbt_tests")
+    assert tests.env["TRIBUTARY_BUILD_SCHEMA"] == "proof"
+    assert tests.upstream_task_ids == dag.get_task("proof.compare").upstream_task_ids
+    assert "report_incident" in tests.downstream_task_ids
+    assert "report_incident" in dag.get_task("source_freshness").downstream_task_ids
 
 
 def test_control_totals_wait_for_the_vendors_pool(dags: dict[str, DAG]) -> None:

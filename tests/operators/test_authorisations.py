@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import DAG
 
-from tributary.notify.incident import message
 from tributary.operators.authorisations import AuthorisationsOperator
 from tributary.paths import MERCHANTS
-from tributary.quality.incident import problems_of_run
+from tributary.quality.observation import Key, Run
+from tributary.quality.observed import observations_of_run
 from tributary.warehouse.settings.merchants import load_merchants
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def conn(connect: Callable[[], psycopg.Connection]) -> psycopg.Connection:
 @pytest.fixture
 def operator(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> AuthorisationsOperator:
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
-    return AuthorisationsOperator(task_id="authorisations")
+    return AuthorisationsOperator(task_id="authorisations", dag=DAG("housekeeping"))
 
 
 def store(conn: psycopg.Connection, connection: str, days: float, replaced_days_ago: int = 0) -> datetime:
@@ -57,28 +57,21 @@ def test_people_learn_which_connection_needs_what_until_when(
     conn: psycopg.Connection, operator: AuthorisationsOperator
 ) -> None:
     ends_at = store(conn, CONNECTION, 12.5)
-    with pytest.raises(AirflowFailException, match=f"{MERCHANT.merchant_id}: {CHANNEL} authorisation"):
-        operator.execute(RUN)
-    (problem,) = problems = problems_of_run(conn, "tonight", datetime.now(UTC), None, ["authorisations"])
-    assert not problem.holds_back
-    text = message("housekeeping", "http://airflow", problems)
-    assert f"{CHANNEL} authorisation: It lasts for a while yet (measured 12 days, until {ends_at:%Y-%m-%d}" in text
-    assert (
-        f"Authorise the app again before that day and put the new refresh token into the connection '{CONNECTION}'"
-        in text
-    )
+    operator.execute(RUN)
+    run = Run("housekeeping", "tonight", datetime.now(UTC), "", "")
+    warning, _ = observations_of_run(conn, run, None, [])
+    assert warning.key == Key(MERCHANT.merchant_id, f"{CHANNEL} authorisation", "It lasts for a while yet")
+    assert (warning.severity, warning.runbook) == ("warning", "authorisations")
+    assert warning.what == f"measured 12 days, until {ends_at:%Y-%m-%d}, must be: at least 30 days"
+    assert f"put the new refresh token into the connection '{CONNECTION}'" in str(warning.remedy)
 
 
-@pytest.mark.parametrize(("days", "outcome"), [(29.9, "failed"), (30.1, "passed"), (-1, "failed")])
+@pytest.mark.parametrize(("days", "outcome"), [(29.9, "warned"), (30.1, "passed"), (-1, "warned")])
 def test_thirty_days_are_the_limit(
     conn: psycopg.Connection, operator: AuthorisationsOperator, days: float, outcome: str
 ) -> None:
     store(conn, CONNECTION, days)
-    if outcome == "failed":
-        with pytest.raises(AirflowFailException):
-            operator.execute(RUN)
-    else:
-        operator.execute(RUN)
+    operator.execute(RUN)
     assert results(conn) == [(MERCHANT.merchant_id, f"{CHANNEL} authorisation", outcome)]
 
 

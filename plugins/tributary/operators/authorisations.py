@@ -7,12 +7,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
 
 from tributary.channels.vendor_tokens import ENDS_SOON
 from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
-from tributary.quality.finding import Finding, record
+from tributary.quality.finding import Finding, Ran, record
 from tributary.warehouse.authorisations import authorisations
 from tributary.warehouse.settings.merchants import load_merchants
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AuthorisationsOperator(BaseOperator):
-    """Fails while an authorisation is about to end; nobody is held back by it yet.
+    """Warns while an authorisation is about to end; nobody is held back by it yet.
 
     :param warehouse_conn_id: The warehouse's connection.
     """
@@ -38,9 +37,10 @@ class AuthorisationsOperator(BaseOperator):
         with warehouse(self.warehouse_conn_id) as conn:
             found = [(each, _finding(each, now)) for each in authorisations(conn, load_merchants(MERCHANTS))]
             for merchant_id, own in groupby(found, key=lambda pair: pair[0].merchant_id):
-                record(conn, context["run_id"], merchant_id, [finding for _, finding in own])
-        if ending := [f"{each.merchant_id}: {finding.sentence()}" for each, finding in found if finding.is_blocking]:
-            raise AirflowFailException("; ".join(ending))
+                record(conn, Ran(self.dag_id, context["run_id"]), merchant_id, [finding for _, finding in own])
+        for each, finding in found:
+            if finding.outcome == "warned":
+                self.log.warning("%s: %s", each.merchant_id, finding.sentence())
 
 
 def _finding(authorisation: Authorisation, now: datetime) -> Finding:
@@ -50,9 +50,11 @@ def _finding(authorisation: Authorisation, now: datetime) -> Finding:
         check="It lasts for a while yet",
         column=None,
         level="warn",
-        outcome="failed" if left < ENDS_SOON else "passed",
+        outcome="warned" if left < ENDS_SOON else "passed",
         measured=f"{left.days} days, until {authorisation.ends_at:%Y-%m-%d}",
         threshold=f"must be: at least {ENDS_SOON.days} days",
         remedy=f"Authorise the app again before that day and put the new refresh token into the connection "
-        f"{authorisation.connection!r}, as docs/runbooks/authorisations.md shows. After it no new figures come in.",
+        f"{authorisation.connection!r}, as the runbook shows. After it no new figures come in.",
+        owner="data",
+        runbook="authorisations",
     )

@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
 
 from tributary.channels import channel as declared
+from tributary.operators.failure import fail_as_recorded
 from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
-from tributary.quality.finding import Finding, record
+from tributary.quality.finding import Finding, Ran, record
+from tributary.quality.lifecycle import AGREES
 from tributary.warehouse.control_totals import control
 from tributary.warehouse.settings.merchants import load_merchants
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 REMEDY = (
     "These days were read again and still differ. Open the shop's own report of the day beside fct_orders, find the "
-    "order that is missing or too many, then run `housekeeping` again. Until then the merchant is held back."
+    "order that is missing or too many, then run `housekeeping` again, which compares anew."
 )
 
 
@@ -81,19 +82,22 @@ class ControlTotalsOperator(BaseOperator):
         verdict = control(connect, vendor(channel, self.connection), channel, self.merchant_id)
         finding = Finding(
             dataset=f"{self.channel} control totals",
-            check="Closed days agree with the shop's own count",
+            check=AGREES,
             column=None,
             level="fail",
             outcome="failed" if verdict.differing else "passed",
             measured=f"{len(verdict.differing)} of {verdict.days} days differ",
             threshold="must be: 0",
             remedy=REMEDY,
-            rows=[day.texts() for day in verdict.differing[:5]],
+            rows=[day.texts() for day in verdict.differing],
+            schema="raw",
+            owner="data",
+            runbook="control-totals",
         )
         with connect() as conn:
-            record(conn, context["run_id"], self.merchant_id, [finding])
+            record(conn, Ran(self.dag_id, context["run_id"]), self.merchant_id, [finding])
         if verdict.reread:
             self.log.warning("Read again because they differed: %s", ", ".join(map(str, verdict.reread)))
         if verdict.differing:
-            raise AirflowFailException(f"{self.merchant_id}: {finding.sentence()}: {finding.rows}")
+            fail_as_recorded(context, f"{self.merchant_id}: {finding.sentence()}: {finding.rows[:5]}")
         return {"days": verdict.days, "reread": [day.isoformat() for day in verdict.reread]}

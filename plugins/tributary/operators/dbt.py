@@ -12,6 +12,7 @@ from cosmos.constants import (
     PRODUCER_WATCHER_TASK_ID,
     DbtResourceType,
     ExecutionMode,
+    InvocationMode,
     LoadMode,
     TestBehavior,
 )
@@ -24,6 +25,7 @@ from tributary.warehouse.model_docs import read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from cosmos.dbt.graph import DbtNode
 
@@ -44,13 +46,7 @@ def dbt_models(schema: str) -> DbtTaskGroup:
         group_id="dbt",
         doc_md=about_models(project),
         project_config=ProjectConfig(dbt_project_path=DBT_PROJECT, manifest_path=DBT_MANIFEST, install_dbt_deps=False),
-        profile_config=ProfileConfig(
-            profile_name="tributary",
-            target_name="airflow",
-            profile_mapping=PostgresUserPasswordProfileMapping(
-                conn_id="warehouse", profile_args={"schema": schema, "threads": 4}
-            ),
-        ),
+        profile_config=_profile(schema, "warehouse"),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             select=["config.materialized:table"],
@@ -62,7 +58,7 @@ def dbt_models(schema: str) -> DbtTaskGroup:
             execution_mode=ExecutionMode.WATCHER,
             setup_operator_args={"task_display_name": "dbt build", "doc_md": about_producer(project)},
         ),
-        operator_args={"install_deps": False, "append_env": True, "env": {"TRIBUTARY_BUILD_SCHEMA": schema}},
+        operator_args=_environment(schema),
     )
     producer = group.tasks_map[PRODUCER_WATCHER_TASK_ID]
     producer.select = "path:models"
@@ -71,6 +67,32 @@ def dbt_models(schema: str) -> DbtTaskGroup:
     producer._make_parse_callable = lambda: _but_views(listener())
     group.tasks_map[PRODUCER_WATCHER_DONE_TASK_ID]._task_display_name = "dbt done"
     return group
+
+
+def dbt_command(schema: str, project: Path, warehouse_conn_id: str) -> dict[str, Any]:
+    """What every operator that runs one dbt command by itself is given."""
+    return {
+        "project_dir": str(project),
+        "profile_config": _profile(schema, warehouse_conn_id),
+        "invocation_mode": InvocationMode.DBT_RUNNER,
+        "emit_datasets": False,
+        "should_store_compiled_sql": False,
+        **_environment(schema),
+    }
+
+
+def _profile(schema: str, warehouse_conn_id: str) -> ProfileConfig:
+    return ProfileConfig(
+        profile_name="tributary",
+        target_name="airflow",
+        profile_mapping=PostgresUserPasswordProfileMapping(
+            conn_id=warehouse_conn_id, profile_args={"schema": schema, "threads": 4}
+        ),
+    )
+
+
+def _environment(schema: str) -> dict[str, Any]:
+    return {"install_deps": False, "append_env": True, "env": {"TRIBUTARY_BUILD_SCHEMA": schema}}
 
 
 def _table_in_its_folder(project: Project) -> Callable[..., DbtRunWatcherOperator]:

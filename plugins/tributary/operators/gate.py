@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
 
+from tributary.operators.failure import fail_as_recorded
 from tributary.operators.warehouse import warehouse
-from tributary.quality.finding import record
+from tributary.quality.finding import Ran, record
+from tributary.quality.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 class GateOperator(BaseOperator):
     """Verifies Soda contracts for one merchant; a blocking finding fails the task, a warning is logged.
 
+    What came before (`after`) is not judged again and leaves no finding here: its own record says what is wrong.
+
     :param contracts: The folder of contracts, one file per dataset.
     :param datasets: Which of them; all when not given. (templated)
     :param schema: The schema that holds the datasets.
     :param merchant_id: The merchant whose rows are judged. (templated)
+    :param after: A folder of contracts that came before: the merchant is also held back by their latest results.
     :param warehouse_conn_id: The warehouse's connection.
     """
 
@@ -36,6 +40,7 @@ class GateOperator(BaseOperator):
         schema: str,
         merchant_id: str,
         datasets: Sequence[str] | None = None,
+        after: Path | None = None,
         warehouse_conn_id: str = "warehouse",
         **kwargs: Any,
     ) -> None:
@@ -44,25 +49,30 @@ class GateOperator(BaseOperator):
         self.datasets = datasets
         self.schema = schema
         self.merchant_id = merchant_id
+        self.after = after
         self.warehouse_conn_id = warehouse_conn_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Verify, keep every result, and hold the merchant back when one of them blocks."""
         # Soda takes more than a second to import, and every task of a DAG imports the DAG's operators.
-        from tributary.quality.gate import verify
+        from tributary.quality.gate import held_by, verify
 
         files = [self.contracts / f"{name}.yml" for name in self.datasets] if self.datasets else []
+        before = sorted(path.stem for path in self.after.glob("*.yml")) if self.after else []
         with warehouse(self.warehouse_conn_id) as conn:
             findings = verify(
                 conn,
                 files or sorted(self.contracts.glob("*.yml")),
                 {"schema": self.schema, "merchant_id": self.merchant_id},
             )
-            record(conn, context["run_id"], self.merchant_id, findings)
-        for finding in findings:
-            if finding.outcome == "warned":
-                self.log.warning("%s: %s", self.merchant_id, finding.sentence())
-        blocking = [finding.sentence() for finding in findings if finding.is_blocking]
-        if blocking:
-            raise AirflowFailException(f"{self.merchant_id} is held back: {'; '.join(blocking)}")
+            record(conn, Ran(self.dag_id, context["run_id"]), self.merchant_id, findings)
+            held = held_by(conn, self.merchant_id, before)
+        for line in report(findings):
+            self.log.info("%s", line)
+        for sentence in held:
+            self.log.error("Held back by what came before: %s", sentence)
+        blocking = [finding for finding in findings if finding.is_blocking and finding.root is None]
+        if reasons := [finding.sentence() for finding in blocking] + held:
+            more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+            fail_as_recorded(context, f"{self.merchant_id} is held back: {reasons[0]}{more}")
         return {"checks": len(findings), "warnings": sum(finding.outcome == "warned" for finding in findings)}

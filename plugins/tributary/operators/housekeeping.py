@@ -6,17 +6,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from tributary.channels import CHANNELS
+from tributary.operators.failure import fail_as_recorded
 from tributary.operators.warehouse import warehouse
 from tributary.paths import DBT_MANIFEST
-from tributary.quality.finding import Finding, record
-from tributary.warehouse.proof import compare, open_proof
+from tributary.quality.finding import Finding, Ran, record
+from tributary.warehouse.proof import CHECK, DATASET, compare, open_proof, proven_merchants
 from tributary.warehouse.retention import expire
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
+
+    from tributary.warehouse.proof import Difference
 
 REMEDY = (
     "Readers see a figure that a rebuild would not show. Trigger transform with full rebuild, then find out why: a "
@@ -63,27 +68,32 @@ class CompareProofOperator(BaseOperator):
         """Compare, and keep every difference for the incident."""
         with warehouse(self.warehouse_conn_id) as conn:
             differences = compare(conn, self.schema, CHANNELS, DBT_MANIFEST)
-            for merchant_id in sorted({difference.merchant_id for difference in differences}):
+            for merchant_id in proven_merchants(conn, self.schema):
                 own = [difference for difference in differences if difference.merchant_id == merchant_id]
-                finding = Finding(
-                    dataset="marts",
-                    check="Published days equal a rebuild",
-                    column=None,
-                    level="warn",
-                    outcome="failed",
-                    measured=f"{sum(difference.rows for difference in own)} rows differ",
-                    threshold="must be: 0",
-                    remedy=REMEDY,
-                    rows=[
-                        {"mart": each.mart, "date_day": each.date_day.isoformat(), "keys": ", ".join(each.keys)}
-                        for each in own[:5]
-                    ],
-                )
-                record(conn, context["run_id"], merchant_id, [finding])
+                record(conn, Ran(self.dag_id, context["run_id"]), merchant_id, [_finding(own)])
         if differences:
-            raise AirflowFailException(
-                "; ".join(f"{each.merchant_id} {each.mart} {each.date_day}" for each in differences)
-            )
+            days = dict.fromkeys(f"{each.merchant_id} {each.mart} {each.date_day}" for each in differences)
+            fail_as_recorded(context, "; ".join(days))
+
+
+def _finding(differences: Sequence[Difference]) -> Finding:
+    return Finding(
+        dataset=DATASET,
+        check=CHECK,
+        column=None,
+        level="fail",
+        outcome="failed" if differences else "passed",
+        measured=f"{sum(difference.rows for difference in differences)} rows differ",
+        threshold="must be: 0",
+        remedy=REMEDY,
+        rows=[
+            {"mart": each.mart, "date_day": each.date_day.isoformat(), "keys": ", ".join(each.keys)}
+            for each in differences
+        ],
+        schema="marts",
+        owner="data",
+        runbook="proof-differs",
+    )
 
 
 class ExpireOperator(BaseOperator):

@@ -37,6 +37,8 @@ class Observation:
     examples: Sequence[Mapping[str, str]] = field(default=())
     holds_back: bool = False
     """Whether the merchant's readers (or, without a merchant, all) see nothing new because of it."""
+    is_partial: bool = False
+    """Well, but without days that an open incident names: nothing is over by it."""
     root: Key | None = None
     """The observation of the same run that explains this one."""
 
