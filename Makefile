@@ -49,6 +49,7 @@ bench: env ## Speed beside a bare COPY, dlt and DuckDB; QUICK=1 takes four minut
 	@PYTHONPATH=include $(RUN) -m bench klaviyo $(if $(QUICK),--events 10000 --runs 1) $(filter-out --profile,$(BENCH))
 	@PYTHONPATH=include $(RUN) -m bench marts $(if $(QUICK),--orders 5000) $(filter --million,$(BENCH))
 	@PYTHONPATH=include $(RUN) -m bench attribution $(if $(QUICK),--orders 10000 --runs 1) $(filter --million,$(BENCH))
+	@PYTHONPATH=include $(RUN) -m bench gate $(if $(QUICK),--orders 5000)
 
 new-channel: env ## Stubs of a new channel: make new-channel NAME=vendor_product
 	@$(RUN) -m tributary.local.new_channel '$(NAME)'

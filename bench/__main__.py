@@ -33,6 +33,9 @@ def main() -> None:
     attribution.add_argument("--runs", type=int, default=3, help="of the last click and of DuckDB; their medians count")
     attribution.add_argument("--million", action="store_true", help="also a million orders: fifteen minutes and 20 GB")
     attribution.set_defaults(run=_attribution)
+    gate = benchmarks.add_parser("gate", help="all contracts of a merchant, over all days and over those of an hour")
+    gate.add_argument("--orders", type=int, default=40_000, help="of all four merchants, over a year")
+    gate.set_defaults(run=_gate)
     options = parser.parse_args()
     options.run(options)
 
@@ -57,6 +60,12 @@ def _marts(options: argparse.Namespace) -> None:
 
 def _attribution(options: argparse.Namespace) -> None:
     from bench.attribution.benchmark import run
+
+    run(options)
+
+
+def _gate(options: argparse.Namespace) -> None:
+    from bench.gate.benchmark import run
 
     run(options)
 

@@ -61,8 +61,8 @@ def _measure(server: str, orders: int) -> Size:
         world = fill(url, orders, ROOT / "include" / "config")
         postgres.settle(url, "vacuum (analyze)")
         say("Building all days ...")
-        build, seconds = _open(url, everything=True)
-        full = _build(url, cpu, Path(folder), build, world.orders, seconds)
+        build, seconds = open_scope(url, everything=True)
+        full = build_models(url, cpu, Path(folder), build, world.orders, seconds)
         check_full(url, world)
         started = time.perf_counter()
         with psycopg.connect(url) as conn:
@@ -70,15 +70,16 @@ def _measure(server: str, orders: int) -> Size:
                 publish(conn, build.build_id, "build", merchant_id, Path(folder) / "manifest.json")
         published = time.perf_counter() - started
         postgres.settle(url, "vacuum (analyze)")
-        touched = _touch(url, world)
+        touched = touch(url, world)
         say(f"Building {len(touched)} of {len(MERCHANTS) * DAYS} days ...")
-        build, seconds = _open(url, everything=False)
-        hour = _build(url, cpu, Path(folder), build, sum(world.days[day].orders for day in touched), seconds)
+        build, seconds = open_scope(url, everything=False)
+        hour = build_models(url, cpu, Path(folder), build, sum(world.days[day].orders for day in touched), seconds)
         check_days(url, world, touched)
     return Size(world, full, published, hour)
 
 
-def _open(url: str, *, everything: bool) -> tuple[Build, float]:
+def open_scope(url: str, *, everything: bool) -> tuple[Build, float]:
+    """Claim what changed, or everything; and the seconds that it took."""
     started = time.perf_counter()
     with psycopg.connect(url) as conn:
         build = open_build(conn, "build", CHANNELS, everything)
@@ -86,7 +87,7 @@ def _open(url: str, *, everything: bool) -> tuple[Build, float]:
     return build, time.perf_counter() - started
 
 
-def _touch(url: str, world: World) -> list[Day]:
+def touch(url: str, world: World) -> list[Day]:
     """Change an order on every hundredth merchant day, of somebody who ordered on no other day."""
     alone, wanted = sorted(world.lone), len(MERCHANTS) * DAYS // 100
     days = [alone[number * len(alone) // wanted] for number in range(wanted)]
@@ -95,7 +96,8 @@ def _touch(url: str, world: World) -> list[Day]:
     return days
 
 
-def _build(url: str, cpu: PostgresCpu, target: Path, build: Build, orders: int, scope_seconds: float) -> Built:
+def build_models(url: str, cpu: PostgresCpu, target: Path, build: Build, orders: int, scope_seconds: float) -> Built:
+    """Run dbt over the scope that is open."""
     postgres.settle(url)
     asked = {"target": str(target), "environment": postgres.dbt_environment(url)}
     with peak_of_backends(url) as peak:

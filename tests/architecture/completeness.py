@@ -10,7 +10,7 @@ import ast
 import re
 import sys
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -175,10 +175,7 @@ def every_raw_table_is_covered(root: Path, channel: Channel) -> Iterator[str]:
         for name in (stream.name, *stream.children):
             table = f"{channel.name}_{name}"
             contract = f"include/contracts/raw/{table}.yml"
-            if not (root / contract).is_file() or not (yaml.safe_load((root / contract).read_text()) or {}).get(
-                "checks"
-            ):
-                yield f"{contract}: is missing or checks nothing; raw.{table} is never judged"
+            yield from _contract(root, contract, f"raw.{table} is never judged")
             model = f"stg_{channel.name}__{name}"
             if not (root / folder / f"{model}.sql").is_file():
                 yield f"{folder}/{model}.sql: is missing; nothing types what raw.{table} holds"
@@ -186,6 +183,26 @@ def every_raw_table_is_covered(root: Path, channel: Channel) -> Iterator[str]:
                 yield f"{folder}/_stg_{channel.name}.yml: does not describe {model}"
             if not sources.get(table):
                 yield f"{folder}/_sources.yml: does not describe the source raw.{table}"
+
+
+def dbt_knows_how_old_it_may_be(root: Path, channel: Channel) -> Iterator[str]:
+    """Each stream's dbt source is judged by the age that its declaration allows."""
+    file = f"dbt/models/staging/{channel.name}/_sources.yml"
+    if not (root / file).is_file():
+        return
+    raw = [one for one in yaml.safe_load((root / file).read_text())["sources"] if one["name"] == "raw"]
+    if not all("read_up_to(this)" in one.get("config", {}).get("loaded_at_query", "") for one in raw):
+        yield f"{file}: the source raw does not ask read_up_to(this) how far it was read (loaded_at_query)"
+    told = {
+        table["name"]: table.get("config", {}).get("freshness", {}) for one in raw for table in one.get("tables", [])
+    }
+    for stream in channel.streams:
+        table = f"{channel.name}_{stream.name}"
+        declared = {"warn_after": stream.sla, "error_after": stream.blocks_after}
+        for limit, age in declared.items():
+            wanted = {"count": age // timedelta(hours=1), "period": "hour"}
+            if told.get(table, {}).get(limit) != wanted:
+                yield f"{file}: {limit} of {table} is {told.get(table, {}).get(limit)}, declared is {wanted}"
 
 
 def the_sandbox_serves_it(root: Path, channel: Channel) -> Iterator[str]:
@@ -226,10 +243,10 @@ def nothing_shared_is_a_stub(root: Path) -> Iterator[str]:
 
 def every_mart_has_a_contract(root: Path) -> Iterator[str]:
     """Nothing is published that was not judged."""
-    for mart in sorted((root / "dbt" / "models" / "marts").rglob("*.sql")):
-        contract = f"include/contracts/marts/{mart.stem}.yml"
-        if not (root / contract).is_file():
-            yield f"{contract}: is missing; {mart.stem} is published without being judged"
+    models = (root / "dbt" / "models" / "marts").rglob("*.sql")
+    contracts = (root / "include" / "contracts" / "marts").glob("*.yml")
+    for mart in sorted({path.stem for path in (*models, *contracts)}):
+        yield from _contract(root, f"include/contracts/marts/{mart}.yml", f"{mart} is published without being judged")
 
 
 def guide_patterns(root: Path) -> list[str]:
@@ -247,6 +264,7 @@ CHECKS: tuple[Check, ...] = (
     the_installation_knows_it,
     its_variables_are_everywhere,
     every_raw_table_is_covered,
+    dbt_knows_how_old_it_may_be,
     the_sandbox_serves_it,
     it_is_tested,
     the_guide_holds_for_it,
@@ -259,6 +277,25 @@ def _stubs(root: Path, path: Path) -> Iterator[str]:
         if mark:
             told = rest.rstrip("\"')>- ")
             yield f"{path.relative_to(root)}: line {number} is still a stub{told}"
+
+
+def _contract(root: Path, path: str, otherwise: str) -> Iterator[str]:
+    """What a contract lacks for its findings to reach somebody who knows what to do."""
+    contract = (yaml.safe_load((root / path).read_text()) or {}) if (root / path).is_file() else {}
+    checks = [*(contract.get("checks") or []), *(c for at in contract.get("columns", ()) for c in at.get("checks", ()))]
+    if not checks:
+        yield f"{path}: is missing or checks nothing; {otherwise}"
+        return
+    attributes = contract.get("check_attributes") or {}
+    if not attributes.get("owner"):
+        yield f"{path}: check_attributes names no owner; nobody is asked to look"
+    named = {attributes.get("runbook")}
+    named |= {
+        (body.get("attributes") or {}).get("runbook", attributes.get("runbook")) for c in checks for body in c.values()
+    }
+    for runbook in sorted(named, key=str):
+        if not runbook or not (root / "docs" / "runbooks" / f"{runbook}.md").is_file():
+            yield f"{path}: its runbook is {runbook!r}, and docs/runbooks has no such file"
 
 
 def _settings(root: Path) -> dict[str, list[dict[str, Any]]]:

@@ -112,6 +112,7 @@ class ToyHook(BaseHook):
     "include/contracts/raw/toy_items.yml": """
 dataset: warehouse/${var.database}/${var.schema}/toy_items
 variables: {database: null, schema: null, merchant_id: null}
+check_attributes: {owner: data, runbook: held-back-merchant}
 filter: merchant_id = '${var.merchant_id}'
 columns: []
 checks:
@@ -127,9 +128,11 @@ checks:
 version: 2
 sources:
   - name: raw
+    config: {loaded_at_query: "{{ read_up_to(this) }}"}
     tables:
       - name: toy_items
         description: One row per merchant and block.
+        config: {freshness: {warn_after: {count: 6, period: hour}, error_after: {count: 30, period: hour}}}
 """,
     "dbt/models/staging/toy/_stg_toy.yml": """
 version: 2
@@ -190,12 +193,21 @@ BREACHES = (
     (_SETTINGS, "pool_name: toy", "pool_name: other", f"{_SETTINGS}: has no pool 'toy'"),
     ("docker-compose.yaml", "TOY_AURORA_TOKEN", "OTHER", "docker-compose.yaml: does not name TOY_AURORA_TOKEN"),
     ("include/contracts/raw/toy_items.yml", "checks:", "others:", "checks nothing; raw.toy_items is never judged"),
+    ("include/contracts/raw/toy_items.yml", "owner: data, ", "", "names no owner; nobody is asked to look"),
+    ("include/contracts/raw/toy_items.yml", "held-back-merchant", "other", "its runbook is 'other', and docs/runbooks"),
     (
         "dbt/models/staging/toy/_sources.yml",
         "- name: toy_items",
         "- name: other",
         "does not describe the source raw.toy",
     ),
+    (
+        "dbt/models/staging/toy/_sources.yml",
+        "error_after: {count: 30",
+        "error_after: {count: 31",
+        "error_after of toy_items is {'count': 31, 'period': 'hour'}, declared is {'count': 30, 'period': 'hour'}",
+    ),
+    ("dbt/models/staging/toy/_sources.yml", "read_up_to(this)", "now()", "does not ask read_up_to(this) how far"),
     ("docs/adding-a-channel.md", "<channel>/streams.py", "<channel>/rivers.py", f"{_TOY}/rivers.py: is missing; docs/"),
 )
 """In a file, the second text in place of the first is noticed with these words."""

@@ -129,7 +129,7 @@ def test_what_the_shop_sends_passes_its_contract(conn: psycopg.Connection, datas
         (
             "warned",
             "shopify_customers",
-            "Less than a fifth of customers lack their e-mail",
+            "Less than a twentieth of customers lack their e-mail",
             "payload = payload - 'defaultEmailAddress'",
         ),
         ("failed", "shopify_products", "Every product has its id", "payload = payload - 'legacyResourceId'"),

@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from tests.dbt.conftest import PROJECT
+from tributary.channels import CHANNELS
 from tributary.channels.klaviyo.streams import KLAVIYO
 from tributary.channels.shopify.streams import SHOPIFY
+from tributary.operators.dbt_tests import ALL_DAYS
+from tributary.quality.dbt_results import title_of
 from tributary.warehouse.raw_table import identity_expression
 
 if TYPE_CHECKING:
@@ -80,3 +83,44 @@ def test_staging_looks_customers_up_as_raw_indexes_them(conn: Connection, dbt: D
         indexed = identity_expression(orders.identities[kind]).as_string(conn)
         assert f"shopify_orders_is_{kind}_" in str(plan), f"{index}*: {indexed} is not what staging asks: {plan}"
     conn.rollback()
+
+
+def test_dbt_knows_of_each_stream_how_old_it_may_be(conn: Connection, dbt: Dbt) -> None:
+    conn.execute("""
+        insert into ops.merchant_channels
+        select 'aurora', channel, now() - interval '1 year' from ops.streams group by channel;
+        insert into ops.checkpoints (merchant_id, channel, stream, position, sync_id, read_at, as_of)
+        select 'aurora', channel, stream, at, gen_random_uuid(), at, at
+        from ops.streams cross join lateral (select now() - case channel
+            when 'shopify' then blocks_after + interval '1 minute'
+            when 'tiktok_shop' then blocks_after - interval '1 hour'
+            when 'ga4' then sla - interval '1 hour'
+            else interval '0' end as at) as read;
+    """)
+    conn.commit()
+    said = {str(one.node.name): str(one.status) for one in dbt("source", "freshness").result.results}
+    expected = {"shopify": "error", "tiktok_shop": "warn"}
+    assert said == {
+        f"{channel.name}_{stream.name}": expected.get(channel.name, "pass")
+        for channel in CHANNELS
+        for stream in channel.streams
+    }
+
+
+def test_a_test_of_all_days_is_left_out_where_some_are_built(dbt: Dbt) -> None:
+    tests = [node for node in dbt("parse").result.nodes.values() if node.resource_type == "test"]
+    of_all_days = {node.name for node in tests if "scope_days" in node.raw_code}
+    assert of_all_days
+    assert of_all_days == {node.name for node in tests if ALL_DAYS in node.tags}
+
+
+def test_every_test_has_a_name_of_its_own_for_people(dbt: Dbt) -> None:
+    tests = [node.to_dict() for node in dbt("parse").result.nodes.values() if node.resource_type == "test"]
+    titles = [title_of(test) for test in tests]
+    assert len(titles) == len(set(titles)) > 60
+    assert {
+        "Both clocks agree over all time",
+        "fct_attributed_orders: a touch is never after its order",
+        "fct_orders: unique combination: merchant_id, order_id, sales_channel",
+        "fct_roas: expression is true: (roas is null) = (coalesce(spend, 0) = 0)",
+    } <= set(titles)

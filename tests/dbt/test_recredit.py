@@ -268,7 +268,7 @@ class World:
             # As a backfill does, which asks for what is not shown any more.
             reread(self._road.connect, vendors, KLAVIYO, EVENTS, merchant_id, BEGAN, self._now)
         merchants = [Merchant(one, one, "America/New_York", "USD", False, FIRST, {}) for one in MERCHANTS]
-        published = self._road.publish(Settings(merchants, [], SOURCES, []))
+        published = self._road.publish(Settings(merchants, [], SOURCES, [], []))
         assert not published.refused
         return published.days
 

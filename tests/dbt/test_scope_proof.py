@@ -186,7 +186,7 @@ class Play:
             for book in known
             for (sku, valid_from), cost in (book.costs or {}).items()
         ]
-        return Settings([book.merchant for book in known], costs, self.sources, REFERRERS)
+        return Settings([book.merchant for book in known], costs, self.sources, REFERRERS, [])
 
 
 @pytest.fixture(scope="module")
