@@ -112,7 +112,7 @@ create view ops.open_incidents as
 select
     incident_id as number,
     severity,
-    merchant_id as merchant,
+    merchant_id,
     dataset,
     check_name,
     opened_at as since,

@@ -263,6 +263,8 @@ def test_too_many_rejects_fail_after_the_good_ones_landed(connect: Connect, conn
     assert "someone" not in str(caught.value)
     assert raw(conn).keys() == {"1"}
     assert conn.execute("select position from ops.checkpoints").fetchall() == [(NOW,)]
+    latest = conn.execute("select status, left(error, 19) from ops.syncs order by started_at desc").fetchall()
+    assert latest == [("failed", "TooManyDeadLetters:"), ("succeeded", None)]
 
 
 def test_vendor_failure_keeps_earlier_slices_and_is_written_down(connect: Connect, conn: psycopg.Connection) -> None:

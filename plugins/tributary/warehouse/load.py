@@ -108,13 +108,13 @@ class Loader:
         return Moved(sync_id, counts)
 
     @contextmanager
-    def planning(self, kind: Kind, start: datetime) -> Iterator[None]:
-        """Asks the vendor before there is a slice; when that fails, the ledger says so all the same."""
+    def outside_a_slice(self, kind: Kind, at: datetime) -> Iterator[None]:
+        """What goes wrong before there is a slice, or when one has landed: the ledger says so all the same."""
         try:
             yield
         except Exception as error:
             sync_id = uuid4()
-            self.ledger.open(sync_id, kind, start, start)
+            self.ledger.open(sync_id, kind, at, at)
             record_failure(self._connect, sync_id, error)
             raise
 

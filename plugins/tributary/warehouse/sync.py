@@ -52,7 +52,7 @@ def sync_stream(
         ledger = loader.ledger
         checkpoint = ledger.checkpoint()
         start = max(checkpoint.position - stream.look_back, history_start) if checkpoint else history_start
-        with loader.planning("sync", start):
+        with loader.outside_a_slice("sync", start):
             end = now or api.now()
             slices = list(_slices(api, stream, start, end))
         unfinished = loader.unfinished(end)
@@ -67,7 +67,8 @@ def sync_stream(
                 moved = loader.move("sync", window.start, window.end, own_pages, advance)
                 checkpoint = Checkpoint(position, moved.sync_id)
                 total += moved.counts
-                _check_rejects(stream, merchant_id, moved.counts, window)
+                with loader.outside_a_slice("sync", window.end):
+                    _check_rejects(stream, merchant_id, moved.counts, window)
         ledger.read_whole(end)
     return SyncReport(merchant_id, stream.name, len(slices), total, checkpoint.position if checkpoint else None)
 
