@@ -53,14 +53,38 @@ class Road:
         return self.ended(dag_id, self.airflow.trigger(dag_id, conf))
 
     @contextmanager
+    def paused(self, *dag_ids: str) -> Iterator[None]:
+        """None of them starts meanwhile, neither by its schedule nor by news."""
+        for dag_id in sorted(dag_ids):
+            self.airflow.call("PATCH", f"dags/{dag_id}", json={"is_paused": True})
+        try:
+            yield
+        finally:
+            for dag_id in sorted(dag_ids):
+                self.airflow.unpause(dag_id)
+
+    @contextmanager
     def alone(self, *dag_ids: str) -> Iterator[None]:
         """No other ingest starts by itself meanwhile, as all do at the full hour."""
-        others = sorted(INGESTS.keys() - set(dag_ids))
-        for dag_id in others:
-            self.airflow.call("PATCH", f"dags/{dag_id}", json={"is_paused": True})
-        yield
-        for dag_id in others:
-            self.airflow.unpause(dag_id)
+        with self.paused(*INGESTS.keys() - set(dag_ids)):
+            yield
+
+    @contextmanager
+    def listening(self) -> Iterator[list[dict[str, Any]]]:
+        """What Slack hears meanwhile, messages and replies, as they are in the end."""
+        before = {message["ts"] for message in self.slack()}
+        heard: list[dict[str, Any]] = []
+        yield heard
+        heard += [message for message in self.slack() if message["ts"] not in before]
+
+    def slack(self) -> list[dict[str, Any]]:
+        """All that Slack holds, in the order in which it was said."""
+        return list(self.sandbox("GET", "slack/messages"))
+
+    def alerts(self, merchant: str, status: str) -> list[str]:
+        """What PagerDuty shows of a merchant's alerts in that state."""
+        alerts = self.sandbox("GET", "pagerduty/alerts")
+        return [one["summary"] for one in alerts if (one["group"], one["status"]) == (merchant, status)]
 
     def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.env["WAREHOUSE_URL"]) as conn:

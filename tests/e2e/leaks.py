@@ -18,15 +18,12 @@ def leaks(road: Road) -> dict[str, list[str]]:
     """The places where secrets stand, and the first of them."""
     secrets = planted(road)
     seen = {f"logs {path}": path.read_text(errors="replace") for path in logs(road)}
-    seen["Slack"] = "\n".join(slack(road))
+    seen["Slack"] = json.dumps(road.slack())
+    seen["PagerDuty"] = json.dumps(road.sandbox("GET", "pagerduty/alerts"))
     for name in ("WAREHOUSE_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
         seen |= rows(road.env[name].replace("postgresql+psycopg2", "postgresql"))
     assert len(seen) > 60, "the search would hold of an empty house"
     return {place: secrets.findall(text)[:3] for place, text in seen.items() if secrets.search(text)}
-
-
-def slack(road: Road) -> list[str]:
-    return [message["text"] for message in road.sandbox("GET", "slack/messages")]
 
 
 def planted(road: Road) -> re.Pattern[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.heard import incidents
 from tests.e2e.independent_ads import bank_rates, converted, google_days, meta_days, tiktok_days
-from tests.e2e.leaks import slack
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -110,11 +110,11 @@ def held(road: Road) -> Held:
     quoted_on = max(day for day in bank(road, today(road) - 9 * A_DAY) if day <= today(road) - 2 * A_DAY)
     rates = road.sandbox("GET", f"fx/rates/{quoted_on}")["rates"]
     before = {merchant: published(road, merchant) for merchant in CURRENCIES}
-    road.sandbox("DELETE", "slack/messages")
     road.sandbox("POST", f"fx/rates/{quoted_on}", {"rates": {name: rates[name] for name in rates if name != "CAD"}})
-    states = road.follow("ingest_fx")
+    with road.listening() as said:
+        states = road.follow("ingest_fx")
     after = {merchant: published(road, merchant) for merchant in CURRENCIES}
-    return Held(quoted_on, before, states, after, slack(road))
+    return Held(quoted_on, before, states, after, [one["text"] for one in incidents(said)])
 
 
 def test_a_missing_rate_holds_its_merchant_back_and_is_told_in_words(held: Held) -> None:

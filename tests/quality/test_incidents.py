@@ -227,6 +227,14 @@ def test_data_that_is_stale_because_its_channels_are_not_read_is_not_told(world:
     assert world.incidents() == []
 
 
+def test_a_warning_that_each_build_measures_otherwise_is_not_told_again(world: World) -> None:
+    world.run(bad(severity="warning", what="measured 264, must be: 0", examples=[{"date_day": "2026-11-19"}]))
+    (head,) = world.slack()
+    world.run(bad(severity="warning", what="measured 9, must be: 0", examples=[{"date_day": "2026-11-20"}]))
+    assert world.said() == []
+    assert "measured 9, must be: 0" in world.text(head.message_id)
+
+
 def test_control_totals_that_hold_back_a_build_are_told_once(world: World) -> None:
     days = [{"channel": "shopify", "date_day": "2026-11-19"}]
     world.run(bad(Key("aurora", "shopify control totals", AGREES), examples=days), dag_id="housekeeping")

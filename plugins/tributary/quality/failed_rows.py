@@ -47,7 +47,7 @@ def masked(text: str) -> str:
 
 
 def failing_rows(conn: psycopg.Connection, asked: Asked) -> list[dict[str, str]]:
-    """The keys of the rows, as text; none of a check that is about a table as a whole."""
+    """The keys of the rows, as text, the latest days first; none of a check that is about a table as a whole."""
     query = _query(conn, asked)
     if query is None:
         return []
@@ -55,7 +55,8 @@ def failing_rows(conn: psycopg.Connection, asked: Asked) -> list[dict[str, str]]
         cursor = conn.execute(sql.SQL("select * from ({}) as failed limit {}").format(query, MOST))
         names = [column.name for column in cursor.description or ()]
         rows = dict.fromkeys(tuple("null" if value is None else masked(str(value)) for value in row) for row in cursor)
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    return sorted(found, key=lambda row: row.get("date_day", ""), reverse=True)
 
 
 def why_not(conn: psycopg.Connection, asked: Asked) -> str | None:
@@ -84,8 +85,9 @@ def _query(conn: psycopg.Connection, asked: Asked) -> sql.Composable | None:
     condition = _condition(asked)
     if condition is None or not keys:
         return None
-    return sql.SQL("select {0} from {1} where {2} and ({3}) order by {0}").format(
-        _list(keys), table, sql.SQL(asked.only), condition
+    latest = sql.SQL("date_day desc, " if "date_day" in keys else "")
+    return sql.SQL("select {0} from {1} where {2} and ({3}) order by {4}{0}").format(
+        _list(keys), table, sql.SQL(asked.only), condition, latest
     )
 
 

@@ -165,7 +165,8 @@ def _seen_again(
             said = "new"
         elif incident.muted_until is not None:
             said = "unmuted"
-        elif _has_changed(incident, observation):
+        elif incident.severity == "blocking" and _has_changed(incident, observation):
+            # Of a warning each build sees other days; what it measured last stands in the message.
             said = "changed"
     counts = (incident.dag_id, incident.run_id) != (run.dag_id, run.run_id)
     if not counts and said is None and incident.muted_until == muted_until:
