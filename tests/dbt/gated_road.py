@@ -22,9 +22,9 @@ from tributary.notify.pagerduty import Pager
 from tributary.notify.slack import Slack
 from tributary.operators.gate import GateOperator
 from tributary.paths import MART_CONTRACTS, RAW_CONTRACTS
-from tributary.quality.incidents import escalate, settle
-from tributary.quality.observation import Run
-from tributary.quality.observed import observations_of_run
+from tributary.quality.incidents.observation import Run
+from tributary.quality.incidents.observed import observations_of_run
+from tributary.quality.incidents.settle import escalate, settle
 from tributary.warehouse.manifest import read_marts
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import open_build

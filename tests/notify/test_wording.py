@@ -58,8 +58,8 @@ Nothing new of aurora is published: readers see what was published 2026-11-21 08
 Published as usual: nordlicht.
 *#12 aurora* fct_orders: No order twice (measured 5, must be: 0)
     Since 2026-11-21 09:02 UTC, seen 3 times, last 2026-11-21 11:02 UTC.
-    • order_key 1001, date_day 2026-11-20
-    • order_key 1002, date_day 2026-11-20
+    • date_day 2026-11-20, order_key 1001
+    • date_day 2026-11-20, order_key 1002
     and 3 more in ops.failed_rows
     _Next:_ Find the copy by its other id, and mend it at the shop. · _Owner:_ analytics · \
 <http://airflow/runbooks/held-back-merchant|Runbook>
@@ -173,8 +173,8 @@ def test_examples_are_cut_before_incidents() -> None:
 
 
 THREAD = """\
-Now: *#12 aurora* fct_orders: No order twice (measured 5, must be: 0): order_key 1001, date_day 2026-11-20; \
-order_key 1002, date_day 2026-11-20 and 3 more. <http://airflow/dags/transform/runs/r1|Open the run>
+Now: *#12 aurora* fct_orders: No order twice (measured 5, must be: 0): date_day 2026-11-20, order_key 1001; \
+date_day 2026-11-20, order_key 1002 and 3 more. <http://airflow/dags/transform/runs/r1|Open the run>
 :white_check_mark: Resolved after 3 hours: *#12 aurora* fct_orders: No order twice; \
 *#14 aurora* fct_daily_metrics: Orders are as many as on this weekday. \
 <http://airflow/dags/transform/runs/r1|Open the run>

@@ -10,8 +10,8 @@ from airflow.sdk import DAG
 
 from tributary.operators.authorisations import AuthorisationsOperator
 from tributary.paths import MERCHANTS
-from tributary.quality.observation import Key, Run
-from tributary.quality.observed import observations_of_run
+from tributary.quality.incidents.observation import Key, Run
+from tributary.quality.incidents.observed import observations_of_run
 from tributary.warehouse.settings.merchants import load_merchants
 
 if TYPE_CHECKING:

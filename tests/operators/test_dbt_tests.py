@@ -12,9 +12,9 @@ from cosmos.exceptions import CosmosDbtRunError
 
 from tributary.operators.dbt_tests import DbtTestsOperator, SourceFreshnessOperator
 from tributary.paths import DBT_PROJECT
-from tributary.quality.incidents import settle
-from tributary.quality.observation import Run
-from tributary.quality.observed import observations_of_run
+from tributary.quality.incidents.observation import Run
+from tributary.quality.incidents.observed import observations_of_run
+from tributary.quality.incidents.settle import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from tests.operators.airflow_run import AirflowRun
 from tributary.operators.incident import run_of
 from tributary.operators.mute import MuteOperator
-from tributary.quality.incidents import settle
-from tributary.quality.observation import Key, Observation
+from tributary.quality.incidents.observation import Key, Observation
+from tributary.quality.incidents.settle import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tributary.quality.incidents import Settled, settle
-from tributary.quality.mutes import mute
-from tributary.quality.observation import Key, Observation, Run
+from tributary.quality.incidents.mutes import mute
+from tributary.quality.incidents.observation import Key, Observation, Run
+from tributary.quality.incidents.settle import Settled, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import psycopg
 
-    from tributary.quality.observation import Severity
+    from tributary.quality.incidents.observation import Severity
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

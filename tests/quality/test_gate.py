@@ -238,7 +238,7 @@ def test_what_fails_for_one_missing_table_is_that_table_and_nothing_else(
     }
     assert report(findings)[-2:] == [
         "12 checks could not be evaluated without returns",
-        f"{len(findings)} checks, 13 not evaluated, 1 warnings",
+        f"{len(findings)} checks, 13 not evaluated, 1 warning",
     ]
 
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from tests.quality.runs import HOUR, START, TWICE, Message, World, bad, well
 from tributary.notify.wording import INCIDENTS, MONITORING
 from tributary.paths import MART_CONTRACTS
-from tributary.quality.incidents import Settled, escalate, settle
-from tributary.quality.lifecycle import AGREES, IS_THERE, SAID_ELSEWHERE, WAS_READ
-from tributary.quality.observation import Key, Observation, Run
+from tributary.quality.finding import IS_THERE
+from tributary.quality.incidents.lifecycle import AGREES, SAID_ELSEWHERE, WAS_READ
+from tributary.quality.incidents.observation import Key, Observation, Run
+from tributary.quality.incidents.settle import Settled, escalate, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from tests.quality.runs import HOUR, TWICE, World, bad, well
-from tributary.quality.incidents import escalate
-from tributary.quality.mutes import NoSuchIncident
-from tributary.quality.observation import Key
+from tributary.quality.incidents.mutes import NoSuchIncident
+from tributary.quality.incidents.observation import Key
+from tributary.quality.incidents.settle import escalate
 
 
 def test_a_mute_is_said_with_who_why_and_until_when_and_ends_the_page(world: World) -> None:

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from tributary.quality.finding import Finding, Ran, record
-from tributary.quality.incidents import settle
-from tributary.quality.observation import Key, Observation, Run
-from tributary.quality.observed import headline, observations_of_run
+from tributary.quality.incidents.observation import Key, Observation, Run
+from tributary.quality.incidents.observed import headline, observations_of_run
+from tributary.quality.incidents.settle import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

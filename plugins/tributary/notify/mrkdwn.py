@@ -22,8 +22,9 @@ def link(url: str, label: str) -> str:
 
 
 def row(values: Mapping[str, str]) -> str:
-    """A row by its keys and figures."""
-    return ", ".join(f"{text(name)} {text(str(value), _LONGEST_VALUE)}" for name, value in values.items())
+    """A row by its keys and figures; its day comes first, since JSON keeps no order."""
+    cells = sorted(values.items(), key=lambda cell: cell[0] != "date_day")
+    return ", ".join(f"{text(name)} {text(str(value), _LONGEST_VALUE)}" for name, value in cells)
 
 
 def names(merchants: Iterable[str]) -> str:

@@ -173,7 +173,8 @@ def _details(incident: Told, examples: int) -> list[str]:
     shown = incident.examples[:examples]
     lines += [f"    • {row(values)}" for values in shown]
     if (more := max(incident.kept, len(incident.examples)) - len(shown)) > 0:
-        lines.append(f"    and {more:,} more in ops.failed_rows" if shown else f"    {more:,} rows in ops.failed_rows")
+        what = f"and {more:,} more" if shown else f"{more:,} row{'' if more == 1 else 's'}"
+        lines.append(f"    {what} in ops.failed_rows")
     if incident.folded:
         checks = "check" if incident.folded == 1 else "checks"
         lines.append(f"    and {incident.folded:,} more {checks} could not be evaluated because of it")

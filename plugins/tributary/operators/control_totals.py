@@ -13,7 +13,7 @@ from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse
 from tributary.paths import MERCHANTS
 from tributary.quality.finding import Finding, Ran, record
-from tributary.quality.lifecycle import AGREES
+from tributary.quality.incidents.lifecycle import AGREES
 from tributary.warehouse.control_totals import control
 from tributary.warehouse.settings.merchants import load_merchants
 

@@ -13,8 +13,8 @@ from psycopg import OperationalError
 from tributary.operators.failure import failed_tasks
 from tributary.operators.messengers import PAGERDUTY, SLACK, pager, slack
 from tributary.operators.warehouse import warehouse
-from tributary.quality.observation import Run
-from tributary.quality.observed import headline, observations_of_run
+from tributary.quality.incidents.observation import Run
+from tributary.quality.incidents.observed import headline, observations_of_run
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -50,7 +50,7 @@ class ReportIncidentOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         """Observe, settle, escalate, deliver; then be as red as the run."""
         from tributary.notify.outbox import deliver
-        from tributary.quality.incidents import escalate, settle
+        from tributary.quality.incidents.settle import escalate, settle
 
         run, failed, now = run_of(context), failed_tasks(context), datetime.now(UTC)
         to_page = pager(self.pagerduty_conn_id)

@@ -53,7 +53,7 @@ class MuteOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         """Mute it, send what there is to say, and return it as a sentence."""
         from tributary.notify.outbox import deliver
-        from tributary.quality.mutes import mute
+        from tributary.quality.incidents.mutes import mute
 
         user, now = context["dag_run"].triggering_user_name, datetime.now(UTC)
         if not user:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Outcome = Literal["passed", "failed", "warned", "error"]
 
+IS_THERE = "The table is there"
+"""The check of a table without which others cannot be evaluated."""
+
 SHOWN = 20
 """How many of the rows that failed people are shown; all that are kept stand in ops.failed_rows."""
 

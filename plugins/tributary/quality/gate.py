@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from tributary.quality.contract import read
 from tributary.quality.failed_rows import failing_rows, why_not
-from tributary.quality.finding import Finding
-from tributary.quality.lifecycle import IS_THERE
+from tributary.quality.finding import IS_THERE, Finding
 from tributary.quality.soda import judge
 
 if TYPE_CHECKING:

@@ -47,5 +47,6 @@ def _below(finding: Finding) -> Iterator[str]:
 
 def _sum(findings: Sequence[Finding]) -> str:
     count = Counter(finding.outcome for finding in findings)
-    bad = {"failed": count["failed"], "not evaluated": count["error"], "warnings": count["warned"]}
+    warnings = "warning" if count["warned"] == 1 else "warnings"
+    bad = {"failed": count["failed"], "not evaluated": count["error"], warnings: count["warned"]}
     return ", ".join([f"{len(findings)} checks", *(f"{number} {what}" for what, number in bad.items() if number)])

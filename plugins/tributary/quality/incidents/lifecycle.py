@@ -7,19 +7,18 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from tributary.quality.finding import SHOWN
-from tributary.quality.observation import Key
+from tributary.quality.finding import IS_THERE, SHOWN
+from tributary.quality.incidents.observation import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from tributary.quality.observation import Observation, Run, Severity
+    from tributary.quality.incidents.observation import Observation, Run, Severity
 
 RETURNS_WITHIN = timedelta(hours=24)
 """What comes back so soon is the same incident, in the same thread."""
 
-IS_THERE = "The table is there"
 WAS_READ = "Every stream was read"
 AGREES = "Closed days agree with the shop's own count"
 

@@ -8,15 +8,15 @@ from tributary.notify import replies
 from tributary.notify.mrkdwn import minute
 from tributary.notify.outbox import page, tell
 from tributary.notify.wording import CHANNELS
-from tributary.quality.incidents import LOCK
-from tributary.quality.telling import dedup_key, refresh, told
+from tributary.quality.incidents.settle import LOCK
+from tributary.quality.incidents.telling import dedup_key, refresh, told
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from psycopg import Connection
 
-    from tributary.quality.observation import Run
+    from tributary.quality.incidents.observation import Run
 
 _OPEN = """
 select merchant_id, dataset, check_name, severity, message_id, coalesce(muted_until > %(now)s, false)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tributary.notify import replies
 from tributary.notify.outbox import page, tell
 from tributary.notify.wording import CHANNELS, RESPONSE
-from tributary.quality.incident_table import known, write
-from tributary.quality.lifecycle import decide
-from tributary.quality.telling import announce, dedup_key, told
+from tributary.quality.incidents.lifecycle import decide
+from tributary.quality.incidents.table import known, write
+from tributary.quality.incidents.telling import announce, dedup_key, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from tributary.quality.observation import Observation, Run
+    from tributary.quality.incidents.observation import Observation, Run
 
 LOCK = "select pg_advisory_xact_lock(hashtext('tributary.incidents'))"
 """Whoever changes incidents does it alone: two runs that see the same thing open one incident."""

@@ -11,8 +11,8 @@ from psycopg.rows import class_row
 from tributary.notify import replies
 from tributary.notify.outbox import page, revise, tell
 from tributary.notify.wording import CHANNELS, Told, head
-from tributary.quality.lifecycle import CALLS
-from tributary.quality.observation import Key
+from tributary.quality.incidents.lifecycle import CALLS
+from tributary.quality.incidents.observation import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from tributary.quality.lifecycle import Said, Step
-    from tributary.quality.observation import Run, Severity
+    from tributary.quality.incidents.lifecycle import Said, Step
+    from tributary.quality.incidents.observation import Run, Severity
 
 _REPLIES: dict[Said, Callable[[Sequence[Told], str], str]] = {
     "changed": replies.changed,

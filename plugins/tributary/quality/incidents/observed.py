@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tributary.quality.lifecycle import IS_THERE, WAS_READ
-from tributary.quality.observation import Key, Observation
+from tributary.quality.finding import IS_THERE
+from tributary.quality.incidents.lifecycle import WAS_READ
+from tributary.quality.incidents.observation import Key, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from tributary.quality.observation import Run
+    from tributary.quality.incidents.observation import Run
 
 ENDED_WELL = "The run ended well"
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from tributary.quality.lifecycle import CALLS, RETURNS_WITHIN, Incident, Known
-from tributary.quality.observation import Key
+from tributary.quality.incidents.lifecycle import CALLS, RETURNS_WITHIN, Incident, Known
+from tributary.quality.incidents.observation import Key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from tributary.quality.lifecycle import Step
-    from tributary.quality.observation import Observation, Run
+    from tributary.quality.incidents.lifecycle import Step
+    from tributary.quality.incidents.observation import Observation, Run
 
 _INCIDENTS = """
 select

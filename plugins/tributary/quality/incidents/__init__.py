@@ -1,0 +1,1 @@
+"""Incidents: what runs saw, what becomes of it, and what people are told."""
