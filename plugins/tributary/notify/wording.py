@@ -25,6 +25,8 @@ MOST = 3500
 _TARGETS = {"blocking": "Respond within 30 minutes", "warning": "Respond the same day"}
 _SIGNS = {"blocking": ":rotating_light:", "warning": ":warning:"}
 _MERCHANTS_IN_FULL = 5
+_LONGEST_WHAT = 1000
+"""A vendor's refusal ends with its remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Told:
     @property
     def sentence(self) -> str:
         """The title, and what was measured."""
-        return f"{self.title} ({text(self.what)})" if self.what else self.title
+        return f"{self.title} ({text(self.what, _LONGEST_WHAT)})" if self.what else self.title
 
     @property
     def sign(self) -> str:
