@@ -79,5 +79,6 @@ def where(installation: Installation, env: Mapping[str, str]) -> str:
     return (
         f"Airflow    {env['AIRFLOW_URL']}  (user {env['AIRFLOW_USER']}, password {env['AIRFLOW_PASSWORD']})\n"
         f'Warehouse  . {shown} && psql "$WAREHOUSE_URL"\n'
+        f"Messages   {env['SANDBOX_URL']}/slack  (what Slack and PagerDuty would show)\n"
         "Next       make status | make logs | make down"
     )
