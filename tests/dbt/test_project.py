@@ -15,6 +15,7 @@ from tributary.channels.klaviyo.streams import KLAVIYO
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.operators.dbt_tests import ALL_DAYS
 from tributary.quality.dbt_results import title_of
+from tributary.quality.incidents.observed import LOOKED_AT
 from tributary.warehouse.raw_table import identity_expression
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ def test_every_mart_is_keyed_by_merchant_and_described(models: list[dict[str, An
 def test_a_click_reaches_as_far_as_the_ledger_looks_back() -> None:
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
     assert KLAVIYO.stream("events").reach == 2 * timedelta(hours=project["vars"]["attribution_window_hours"])
+
+
+def test_a_day_in_question_is_waited_for_as_long_as_monitors_look_at_it() -> None:
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
+    assert timedelta(days=project["vars"]["judged_days"]) == LOOKED_AT
 
 
 def test_staging_looks_customers_up_as_raw_indexes_them(conn: Connection, dbt: Dbt) -> None:

@@ -37,8 +37,8 @@ _UNREAD: Mapping[str, tuple[str, str]] = {
 _HOLD_NOBODY_BACK = ("marts", "dbt")
 """Datasets that are judged at night, after their publication."""
 _PUBLISHING = "transform"
-_LOOKED_AT = timedelta(days=7)
-"""For how long a day in question is waited for: until it is built again, and judged."""
+LOOKED_AT = timedelta(days=7)
+"""For how long a day in question is waited for, to be built again and judged: as long as monitors look at it."""
 _SHOWN = 5
 
 _RESULTS = """
@@ -135,7 +135,7 @@ def _checks(conn: psycopg.Connection, run: Run) -> Iterator[Observation]:
 def _days_in_question(
     conn: psycopg.Connection, merchants: Collection[str | None], now: datetime
 ) -> dict[Key, set[str]]:
-    rows = conn.execute(_DAYS_IN_QUESTION, (list(merchants), (now - _LOOKED_AT).date().isoformat()))
+    rows = conn.execute(_DAYS_IN_QUESTION, (list(merchants), (now - LOOKED_AT).date().isoformat()))
     return {Key(merchant_id, dataset, check): set(days) for merchant_id, dataset, check, days in rows}
 
 
