@@ -39,6 +39,7 @@ AIRFLOW_FREE = modules(
     "quality/**/*.py",
     "notify/**/*.py",
     "attribution/**/*.py",
+    "backfill/**/*.py",
     "channels/__init__.py",
     "channels/*/streams.py",
     "channels/*/api.py",
@@ -57,8 +58,19 @@ ALLOWED = {
     "notify": {"notify"},
     "attribution": {"attribution", "paths"},
     "quality": {"quality", "notify"},
+    "backfill": {"backfill", "warehouse", "notify", "declaration", "paths"},
     "channels": {"channels", "http", "declaration", "paths"},
-    "operators": {"operators", "channels", "warehouse", "quality", "notify", "declaration", "paths", "http"},
+    "operators": {
+        "operators",
+        "channels",
+        "warehouse",
+        "backfill",
+        "quality",
+        "notify",
+        "declaration",
+        "paths",
+        "http",
+    },
 }
 
 

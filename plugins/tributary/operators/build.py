@@ -72,4 +72,11 @@ class PublishOperator(BaseOperator):
         with warehouse(self.warehouse_conn_id) as conn:
             publication = publish(conn, self.build_id, self.schema, self.merchant_id, DBT_MANIFEST)
         self.log.info("%s: %s", self.merchant_id, publication)
+        if publication.held:
+            self.log.warning(
+                "%d days of %s wait as they were: a backfill is at work on them (see ops.leases). They stay marked as "
+                "changed, and the first run after it publishes them",
+                publication.held,
+                self.merchant_id,
+            )
         return str(publication)

@@ -35,8 +35,10 @@ POKE_INTERVAL = 2
 """Seconds until a table's task looks again whether dbt has built it; Cosmos' 10 are as long as a small build."""
 
 
-def dbt_models(schema: str) -> DbtTaskGroup:
+def dbt_models(schema: str, raw: str = "raw") -> DbtTaskGroup:
     """Every table as a task, for the days in `<schema>.scope`; contracts judge them per merchant, not dbt tests.
+
+    Both schemas may be templates: a backfill builds in one of its own, which also shows raw as it will be.
 
     The one task that runs dbt makes the views on the way: they take it no time, and Airflow a task each. Its docs name
     them. No arrow runs through a view either: each link in the longest chain costs a run one more round of scheduling.
@@ -46,7 +48,7 @@ def dbt_models(schema: str) -> DbtTaskGroup:
         group_id="dbt",
         doc_md=about_models(project),
         project_config=ProjectConfig(dbt_project_path=DBT_PROJECT, manifest_path=DBT_MANIFEST, install_dbt_deps=False),
-        profile_config=_profile(schema, "warehouse"),
+        profile_config=_profile("warehouse"),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             select=["config.materialized:table"],
@@ -58,7 +60,7 @@ def dbt_models(schema: str) -> DbtTaskGroup:
             execution_mode=ExecutionMode.WATCHER,
             setup_operator_args={"task_display_name": "dbt build", "doc_md": about_producer(project)},
         ),
-        operator_args=_environment(schema),
+        operator_args=_environment(schema, raw),
     )
     producer = group.tasks_map[PRODUCER_WATCHER_TASK_ID]
     producer.select = "path:models"
@@ -73,7 +75,7 @@ def dbt_command(schema: str, project: Path, warehouse_conn_id: str) -> dict[str,
     """What every operator that runs one dbt command by itself is given."""
     return {
         "project_dir": str(project),
-        "profile_config": _profile(schema, warehouse_conn_id),
+        "profile_config": _profile(warehouse_conn_id),
         "invocation_mode": InvocationMode.DBT_RUNNER,
         "emit_datasets": False,
         "should_store_compiled_sql": False,
@@ -81,18 +83,19 @@ def dbt_command(schema: str, project: Path, warehouse_conn_id: str) -> dict[str,
     }
 
 
-def _profile(schema: str, warehouse_conn_id: str) -> ProfileConfig:
+def _profile(warehouse_conn_id: str) -> ProfileConfig:
     return ProfileConfig(
         profile_name="tributary",
         target_name="airflow",
         profile_mapping=PostgresUserPasswordProfileMapping(
-            conn_id=warehouse_conn_id, profile_args={"schema": schema, "threads": 4}
+            conn_id=warehouse_conn_id, profile_args={"schema": "build", "threads": 4}
         ),
     )
 
 
-def _environment(schema: str) -> dict[str, Any]:
-    return {"install_deps": False, "append_env": True, "env": {"TRIBUTARY_BUILD_SCHEMA": schema}}
+def _environment(schema: str, raw: str = "raw") -> dict[str, Any]:
+    schemas = {"TRIBUTARY_BUILD_SCHEMA": schema, "TRIBUTARY_RAW_SCHEMA": raw}
+    return {"install_deps": False, "append_env": True, "env": schemas}
 
 
 def _table_in_its_folder(project: Project) -> Callable[..., DbtRunWatcherOperator]:

@@ -25,13 +25,13 @@ class GateOperator(BaseOperator):
 
     :param contracts: The folder of contracts, one file per dataset.
     :param datasets: Which of them; all when not given. (templated)
-    :param schema: The schema that holds the datasets.
+    :param schema: The schema that holds the datasets. (templated)
     :param merchant_id: The merchant whose rows are judged. (templated)
     :param after: A folder of contracts that came before: the merchant is also held back by their latest results.
     :param warehouse_conn_id: The warehouse's connection.
     """
 
-    template_fields: Sequence[str] = ("datasets", "merchant_id")
+    template_fields: Sequence[str] = ("datasets", "schema", "merchant_id")
 
     def __init__(
         self,

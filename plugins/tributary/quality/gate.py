@@ -25,11 +25,15 @@ _THERE = """
 select needed.name, to_regclass(format('%%I.%%I', needed.place, needed.name)) is not null
 from unnest(%s::text[], %s::text[]) as needed (place, name)
 """
+# What a backfill reads again is judged beside raw, and says nothing of what is in raw.
 _BLOCKING = """
-with latest as (
+with judged as (
+    select * from ops.check_results
+    where merchant_id = %(merchant_id)s and dataset = any(%(datasets)s) and coalesce(schema_name, 'raw') = 'raw'
+),
+latest as (
     select dataset, max(checked_at) as checked_at
-    from ops.check_results
-    where merchant_id = %(merchant_id)s and dataset = any(%(datasets)s)
+    from judged
     group by dataset
 )
 
@@ -43,12 +47,12 @@ select
     result.threshold,
     (
         select min(bad.checked_at)
-        from ops.check_results as bad
+        from judged as bad
         where
             (bad.merchant_id, bad.dataset, bad.check_name) = (result.merchant_id, result.dataset, result.check_name)
             and bad.outcome in ('failed', 'error')
             and not exists (
-                select from ops.check_results as good
+                select from judged as good
                 where
                     (good.merchant_id, good.dataset, good.check_name)
                     = (result.merchant_id, result.dataset, result.check_name)
@@ -57,7 +61,7 @@ select
             )
     ) as since
 from latest
-inner join ops.check_results as result on latest.dataset = result.dataset and latest.checked_at = result.checked_at
+inner join judged as result on latest.dataset = result.dataset and latest.checked_at = result.checked_at
 where
     result.merchant_id = %(merchant_id)s
     -- What is connected no more will never be judged again.

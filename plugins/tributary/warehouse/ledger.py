@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _ERROR_LENGTH = 1_000
 
-Kind = Literal["sync", "reread", "replay"]
-"""What moved a slice: the next step of the stream, a window of its past, or dead letters."""
+Kind = Literal["sync", "reread", "replay", "backfill"]
+"""What moved a slice: the next step of the stream, a window of its past (at once, or when it is published), or dead
+letters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 import psycopg
@@ -18,6 +18,7 @@ from tributary.warehouse.raw_table import raw_table, unfinished_condition
 from tributary.warehouse.staging import Staging
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
@@ -39,6 +40,14 @@ _CONFLICTS = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetect
 _ATTEMPTS = 6
 
 
+class Land(Protocol):
+    """Takes what is staged to where it belongs, in the caller's transaction; counts by operation."""
+
+    def __call__(
+        self, conn: Connection, channel: Channel, stream: Stream, merchant_id: str, sync_id: UUID, cured: set[str]
+    ) -> Counter[str]: ...
+
+
 class Moved(NamedTuple):
     """A committed slice."""
 
@@ -48,14 +57,14 @@ class Moved(NamedTuple):
 
 @contextmanager
 def open_loader(
-    connect: Callable[[], Connection], channel: Channel, stream: Stream, merchant_id: str
+    connect: Callable[[], Connection], channel: Channel, stream: Stream, merchant_id: str, land: Land = merge_staged
 ) -> Iterator[Loader]:
-    """A loader over a connection of its own."""
+    """A loader over a connection of its own. What is staged lands in raw, unless it is to land elsewhere."""
     with closing(connect()) as conn:
         conn.autocommit = True
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         conn.execute(_SESSION)
-        loader = Loader(connect, conn, channel, stream, merchant_id)
+        loader = Loader(connect, conn, channel, stream, merchant_id, land)
         loader.ledger.close_interrupted()
         yield loader
 
@@ -70,6 +79,7 @@ class Loader:
         channel: Channel,
         stream: Stream,
         merchant_id: str,
+        land: Land,
     ) -> None:
         self.ledger = Ledger(conn, merchant_id, channel.name, stream.name)
         self._connect = connect
@@ -77,6 +87,7 @@ class Loader:
         self._channel = channel
         self._stream = stream
         self._merchant_id = merchant_id
+        self._land = land
         self._staging = Staging(conn, channel, stream, merchant_id)
 
     def move(
@@ -161,7 +172,7 @@ class Loader:
             reraise=True,
         ):
             with attempt, self._conn.transaction():
-                operations = merge_staged(
+                operations = self._land(
                     self._conn, self._channel, self._stream, self._merchant_id, sync_id, staging.cured
                 )
                 failpoint("merged")

@@ -12,11 +12,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from tributary.warehouse.errors import StaleBuild
 from tributary.warehouse.failpoint import failpoint
+from tributary.warehouse.leases import leased_days
 from tributary.warehouse.manifest import MartModel, read_marts
 from tributary.warehouse.mart_table import check_built, prepare_mart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
     from pathlib import Path
 
     from psycopg import Connection
@@ -30,7 +32,13 @@ _CONFLICTS = (
 _ATTEMPTS = 30
 
 _SCOPE_DAYS = sql.SQL("""
-select scope.date_day from {schema}.scope as scope where scope.merchant_id = {merchant_id}
+select scope.date_day from {schema}.scope as scope
+where scope.merchant_id = {merchant_id} and scope.date_day <> all({held}::date[])
+""")
+
+_HELD_DAYS = sql.SQL("""
+select count(*) from {schema}.scope as scope
+where scope.merchant_id = {merchant_id} and scope.date_day = any({held}::date[])
 """)
 
 _DELETE_DAYS = sql.SQL("""
@@ -101,6 +109,8 @@ class Publication:
     days: int
     rows: int
     models: tuple[str, ...]
+    held: int = 0
+    """How many days wait, as they were, because a backfill is at work on them."""
 
 
 def publish(conn: Connection, build_id: UUID | str, schema: str, merchant_id: str, manifest: Path) -> Publication:
@@ -110,15 +120,21 @@ def publish(conn: Connection, build_id: UUID | str, schema: str, merchant_id: st
     IncompatibleMart when a model changed in a way that needs a full rebuild.
     """
     marts = read_marts(manifest)
-    _retried(conn, lambda: _prepare(conn, str(build_id), schema, marts))
+    prepare_marts(conn, build_id, schema, marts)
+    return retried(conn, lambda: _publish(conn, str(build_id), schema, merchant_id, marts))
+
+
+def prepare_marts(conn: Connection, build_id: UUID | str, schema: str, marts: Sequence[MartModel]) -> None:
+    """Make the published tables fit, apart from the swap: what locks readers out is over in a moment."""
+    retried(conn, lambda: _prepare(conn, str(build_id), schema, marts))
     failpoint("marts prepared")
-    return _retried(conn, lambda: _swap(conn, str(build_id), schema, merchant_id, marts))
 
 
 Result = TypeVar("Result")
 
 
-def _retried(conn: Connection, work: Callable[[], Result]) -> Result:
+def retried(conn: Connection, work: Callable[[], Result]) -> Result:
+    """Do it in one transaction; again, when others were in its way."""
     retrying = Retrying(
         retry=retry_if_exception_type(_CONFLICTS),
         stop=stop_after_attempt(_ATTEMPTS),
@@ -132,7 +148,6 @@ def _retried(conn: Connection, work: Callable[[], Result]) -> Result:
 
 
 def _prepare(conn: Connection, build_id: str, schema: str, marts: Sequence[MartModel]) -> None:
-    """Make the published tables fit, apart from the swap: what locks readers out is over in a moment."""
     _check_build(conn, build_id, schema)
     conn.execute("select pg_advisory_xact_lock(hashtext('tributary.marts'))")
     for model in marts:
@@ -156,13 +171,31 @@ def _check_build(conn: Connection, build_id: str, schema: str) -> None:
         )
 
 
-def _swap(conn: Connection, build_id: str, schema: str, merchant_id: str, marts: Sequence[MartModel]) -> Publication:
+def _publish(conn: Connection, build_id: str, schema: str, merchant_id: str, marts: Sequence[MartModel]) -> Publication:
+    held = leased_days(conn, merchant_id, build_id)
+    publication = swap(conn, build_id, schema, merchant_id, marts, held)
+    # What touches a day that waits is not published as a whole yet: the next build computes it again.
+    if not publication.held:
+        conn.execute("delete from ops.changes where build_id = %s and merchant_id = %s", (build_id, merchant_id))
+    return publication
+
+
+def swap(
+    conn: Connection,
+    build_id: str,
+    schema: str,
+    merchant_id: str,
+    marts: Sequence[MartModel],
+    held: Sequence[date] = (),
+) -> Publication:
+    """Replace the build's days of these marts, but for those that are held, in the caller's transaction."""
     _check_build(conn, build_id, schema)
     parts = {
         "schema": sql.Identifier(schema),
         "merchant_id": sql.Literal(merchant_id),
         "build_id": sql.Literal(build_id),
         "models": sql.Literal([model.name for model in marts]),
+        "held": sql.Literal([*held]),
     }
     parts["days"] = _SCOPE_DAYS.format(**parts)
     by_day = [model for model in marts if not model.key]
@@ -181,7 +214,6 @@ def _swap(conn: Connection, build_id: str, schema: str, merchant_id: str, marts:
     failpoint("swapped")
     counts = [_COUNT.format(built=sql.Identifier(schema, model.name), **parts) for model in by_day]
     conn.execute(_RECORD.format(counts=sql.SQL(" union all ").join(counts), **parts))
-    conn.execute("delete from ops.changes where build_id = %s and merchant_id = %s", (build_id, merchant_id))
     totals = conn.execute(
         """
         select count(*), coalesce(sum(rows), 0)::bigint from ops.publications
@@ -190,7 +222,9 @@ def _swap(conn: Connection, build_id: str, schema: str, merchant_id: str, marts:
         (build_id, merchant_id),
     ).fetchone()
     days, rows = totals or (0, 0)
-    return Publication(UUID(build_id), merchant_id, days, rows, tuple(model.name for model in marts))
+    waiting = conn.execute(_HELD_DAYS.format(**parts)).fetchone()
+    models = tuple(model.name for model in marts)
+    return Publication(UUID(build_id), merchant_id, days, rows, models, waiting[0] if waiting else 0)
 
 
 def _remember_keys(

@@ -37,9 +37,9 @@ def raw_table_name(channel: Channel, stream: str) -> str:
     return f"{channel.name}_{stream}"
 
 
-def raw_table(channel: Channel, stream: str) -> sql.Identifier:
-    """The raw table of a stream, or of a child stream."""
-    return sql.Identifier("raw", raw_table_name(channel, stream))
+def raw_table(channel: Channel, stream: str, schema: str = "raw") -> sql.Identifier:
+    """The raw table of a stream, or of a child stream; a backfill has views of the same names in a schema of its own."""
+    return sql.Identifier(schema, raw_table_name(channel, stream))
 
 
 def identity_expression(expression: str) -> sql.SQL:

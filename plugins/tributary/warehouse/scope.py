@@ -46,6 +46,7 @@ create table {scope} (
 """)
 
 _SCOPE = sql.SQL("""
+truncate {scope};
 insert into {scope} (build_id, merchant_id, date_day, starts_at, ends_at)
 select distinct
     {build_id},
@@ -144,8 +145,18 @@ def open_build(conn: Connection, schema: str, channels: Sequence[Channel], every
 
 def write_scope(conn: Connection, schema: str, build_id: UUID) -> Build | None:
     """Empty the schema for the days in `touched_day`; None when there are none."""
+    create_build_schema(conn, schema)
+    return fill_scope(conn, schema, build_id)
+
+
+def create_build_schema(conn: Connection, schema: str) -> None:
+    """An empty schema to build in, about no day yet."""
+    conn.execute(_SCHEMA.format(schema=sql.Identifier(schema), scope=sql.Identifier(schema, "scope")))
+
+
+def fill_scope(conn: Connection, schema: str, build_id: UUID) -> Build | None:
+    """Make the schema about the days in `touched_day`; None when there are none."""
     scope = sql.Identifier(schema, "scope")
-    conn.execute(_SCHEMA.format(schema=sql.Identifier(schema), scope=scope))
     conn.execute(_SCOPE.format(scope=scope, build_id=sql.Literal(build_id)))
     conn.execute(sql.SQL("analyze {}").format(scope))
     days: dict[str, int] = dict(

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 # who owns it, the customer to all their e-mails, and each of these to the orders placed with it.
 _IDENTITY_HOPS = 2
 
+_CHANGES = sql.Identifier("ops", "changes")
+
 _TABLES = sql.SQL("""
 set local jit = off;
 create temporary table claimed on commit drop as
 select merchant_id, channel, stream, record_id, operation, old_event_at, new_event_at, old_payload
-from ops.changes
+from {source}
 where {changes};
 analyze claimed;
 create temporary table restated on commit drop as
@@ -245,24 +247,34 @@ inner join ops.merchants on merchants.merchant_id = touched.merchant_id
 """
 
 
-def find_days(conn: Connection, channels: Sequence[Channel], changes: sql.Composable, everything: bool = False) -> None:
-    """Leave in the temporary table `touched_day` what those changes touch, until the transaction ends."""
-    conn.execute(_TABLES.format(changes=changes))
+def find_days(
+    conn: Connection,
+    channels: Sequence[Channel],
+    changes: sql.Composable,
+    everything: bool = False,
+    source: sql.Identifier = _CHANGES,
+    raw: str = "raw",
+) -> None:
+    """Leave in the temporary table `touched_day` what those changes touch, until the transaction ends.
+
+    A backfill's changes stand in a table of its own (`source`), and raw as they leave it in a schema of its own.
+    """
+    conn.execute(_TABLES.format(source=source, changes=changes))
     streams = [(channel, stream) for channel in channels for stream in channel.streams]
     if not everything:
-        _follow_changes(conn, streams)
+        _follow_changes(conn, streams, raw)
     settings = conn.execute("select exists (select from restated)").fetchone()
     if everything or settings == (True,):
         whole = sql.Literal(everything)
         for channel, stream in streams:
             for name in {stream.name, *stream.children} - stream.quiet:
-                conn.execute(_ALL_TIMES.format(table=raw_table(channel, name), everything=whole))
+                conn.execute(_ALL_TIMES.format(table=raw_table(channel, name, raw), everything=whole))
         for mart in published_day_marts(conn):
             conn.execute(_ALL_DAYS.format(mart=sql.Identifier("marts", mart), everything=whole))
     conn.execute(_DAYS_OF_TIMES)
 
 
-def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
+def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]], raw: str) -> None:
     for channel, stream in streams:
         for child in stream.children:
             conn.execute(
@@ -270,7 +282,7 @@ def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]])
                     channel=sql.Literal(channel.name),
                     stream=sql.Literal(stream.name),
                     child_stream=sql.Literal(child),
-                    parent=raw_table(channel, stream.name),
+                    parent=raw_table(channel, stream.name, raw),
                 )
             )
     quiet = [raw_table_name(channel, name) for channel, stream in streams for name in sorted(stream.quiet)]
@@ -279,7 +291,7 @@ def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]])
         names = {
             "channel": sql.Literal(channel.name),
             "stream": sql.Literal(stream.name),
-            "table": raw_table(channel, stream.name),
+            "table": raw_table(channel, stream.name, raw),
         }
         if stream.write == "snapshot":
             conn.execute(_NEXT_SNAPSHOTS.format(**names))
@@ -290,11 +302,11 @@ def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]])
                 reached = {"reach": sql.Literal(stream.reach), "mart": sql.Identifier("marts", mart)}
                 conn.execute(_DAYS_REACHED.format(**reached, **names))
         for child in (child for child in stream.children if child not in stream.quiet):
-            conn.execute(_CHILDREN_OF_CHANGED.format(child=raw_table(channel, child), **names))
-    _follow_identities(conn, streams)
+            conn.execute(_CHILDREN_OF_CHANGED.format(child=raw_table(channel, child, raw), **names))
+    _follow_identities(conn, streams, raw)
 
 
-def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream]]) -> None:
+def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream]], raw: str) -> None:
     for channel, stream in streams:
         for kind, expression in _shared(stream):
             conn.execute(
@@ -303,7 +315,7 @@ def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream
                     identity=identity_expression(expression),
                     channel=sql.Literal(channel.name),
                     stream=sql.Literal(stream.name),
-                    table=raw_table(channel, stream.name),
+                    table=raw_table(channel, stream.name, raw),
                 )
             )
     for hop in range(1, _IDENTITY_HOPS + 1):
@@ -317,7 +329,7 @@ def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream
                         identity=identity_expression(stream.identities[kind]),
                         to_kind=sql.Literal(to_kind),
                         to_identity=identity_expression(stream.identities[to_kind]),
-                        table=raw_table(channel, stream.name),
+                        table=raw_table(channel, stream.name, raw),
                     )
                 )
     conn.execute("analyze linked")
@@ -328,12 +340,12 @@ def _follow_identities(conn: Connection, streams: Sequence[tuple[Channel, Stream
             names = {
                 "kind": sql.Literal(kind),
                 "identity": identity_expression(expression),
-                "table": raw_table(channel, stream.name),
+                "table": raw_table(channel, stream.name, raw),
             }
             conn.execute(_TIMES_OF_LINKED.format(**names))
             for child in stream.children:
                 if declared[kind] > 1 and child not in stream.quiet:
-                    conn.execute(_CHILDREN_OF_LINKED.format(**names, child=raw_table(channel, child)))
+                    conn.execute(_CHILDREN_OF_LINKED.format(**names, child=raw_table(channel, child, raw)))
 
 
 def _shared(stream: Stream) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""Backfills: asked for, planned, built beside production, compared, approved, published in one step, taken back."""
