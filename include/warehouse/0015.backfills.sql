@@ -105,7 +105,7 @@ create table ops.backfills (
     error text
 );
 create index backfills_by_status on ops.backfills (status);
-comment on table ops.backfills is 'backfills and rollbacks as they go on; what became of them stands in audit.backfills';
+comment on table ops.backfills is 'backfills and rollbacks as they go on; what became of them: audit.backfills';
 comment on column ops.backfills.models is 'the marts that it publishes';
 comment on column ops.backfills.build_schema is 'where it builds beside production';
 comment on column ops.backfills.step is 'the task that it came to';

@@ -38,7 +38,7 @@ def raw_table_name(channel: Channel, stream: str) -> str:
 
 
 def raw_table(channel: Channel, stream: str, schema: str = "raw") -> sql.Identifier:
-    """The raw table of a stream, or of a child stream; a backfill has views of the same names in a schema of its own."""
+    """The raw table of a stream or of a child stream; a backfill has views of that name in a schema of its own."""
     return sql.Identifier(schema, raw_table_name(channel, stream))
 
 
