@@ -7,7 +7,7 @@ COMPILE = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-strip-extras --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs test lint explain docs bench new-channel lock env env-dev
+.PHONY: help demo up down status logs test lint drill ui explain docs bench new-channel lock env env-dev
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,13 @@ lint: env-dev ## Formatting, types, SQL and YAML
 	@$(RUN) -m sqlfluff lint dbt
 	@$(RUN) -m yamllint --strict .
 
+drill: env-dev ## Backfills through a real Airflow: killed, cancelled, a week and ninety days, and taken back (30 minutes)
+	@$(RUN) -m pytest drills/test_backfills.py
+
+ui: env-dev ## The same forms in a browser, with pictures in .local-drill/pictures (needs Chromium and its driver)
+	@$(BOOTSTRAP) ui
+	@$(RUN) -m pytest drills/test_ui.py
+
 explain: .venv/tributary-run ## Why an order was credited to whom: make explain ORDER=1042 MERCHANT=aurora
 	@$(RUN) -m tributary.local.explain --order="$$ORDER" --merchant="$$MERCHANT" --channel="$$CHANNEL"
 
@@ -59,6 +66,7 @@ lock: env-dev ## Compile requirements*.in into the pinned, hashed requirements*.
 	@$(COMPILE) requirements.in -o requirements.txt
 	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	@$(COMPILE) requirements-celery.in -o requirements-celery.txt
+	@$(COMPILE) requirements-ui.in -o requirements-ui.txt
 	@$(COMPILE) requirements-bench.in -o requirements-bench.txt
 
 env:

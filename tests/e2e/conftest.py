@@ -23,6 +23,7 @@ from tributary.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PATIENCE = 600
 AGO = timedelta(days=3)
@@ -163,16 +164,17 @@ def _until(look: Any, what: str) -> Any:
     return seen
 
 
-@pytest.fixture(scope="package")
-def road() -> Iterator[Road]:
+@contextmanager
+def open_road(local: Path, **environment: str) -> Iterator[Road]:
     """Everything has come in and been published once; the vendors' clocks stand still, so that figures can agree."""
-    installation = Installation(ROOT / ".local-e2e")
+    installation = Installation(local)
     if installation.local.exists():
         down(installation)
         shutil.rmtree(installation.local)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SANDBOX_NOW", (datetime.now(UTC) - AGO).isoformat())
+            for name, value in {"SANDBOX_NOW": (datetime.now(UTC) - AGO).isoformat(), **environment}.items():
+                patch.setenv(name, value)
             env = up(installation, Progress())
         running = Road(env, AirflowApi(env))
         # Rates as the vendors' clock has them; a file goes by this machine's.
@@ -186,3 +188,10 @@ def road() -> Iterator[Road]:
         yield running
     finally:
         down(installation)
+
+
+@pytest.fixture(scope="package")
+def road() -> Iterator[Road]:
+    """The one installation of these tests."""
+    with open_road(ROOT / ".local-e2e") as running:
+        yield running

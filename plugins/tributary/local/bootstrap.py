@@ -30,10 +30,12 @@ VENV = ROOT / ".venv"
 # The pins of what `make bench` compares with may contradict ours.
 PEERS_VENV = ROOT / ".local" / "bench-venv"
 TOOLS = ROOT / "requirements-bootstrap.txt"
-# What each kind of use installs, besides the tools: `make demo` runs, `make test` and `make lint` develop.
+# What each kind of use installs, besides the tools: `make demo` runs, `make test` and `make lint` develop, `make ui`
+# drives a browser.
 REQUIREMENTS = {
     "run": ["requirements.txt"],
     "dev": ["requirements.txt", "requirements-dev.txt"],
+    "ui": ["requirements.txt", "requirements-dev.txt", "requirements-ui.txt"],
     "peers": ["requirements-bench.txt"],
 }
 ROOM = 3_000_000_000
@@ -52,7 +54,7 @@ UV_NAMES = {
 
 
 def main() -> int:
-    """Bring the environment to what the requirements say, for `run`, for `dev` or for `peers`."""
+    """Bring the environment to what the requirements say, for `run`, `dev`, `ui` or `peers`."""
     use = sys.argv[1]
     folder = environment(use)
     # Locking a file that is there anyway keeps two commands from installing at the same time.
@@ -72,10 +74,15 @@ def main() -> int:
         except OSError as error:
             say(f"FAILED at the Python environment: {error}")
             return 1
-        for included in {use} if use == "peers" else {"run", use}:
+        for included in [use] if use == "peers" else [name for name in ("run", "dev", "ui") if covers(use, name)]:
             (folder / f"tributary-{included}").write_text(fingerprint(included))
         say(f"{time.monotonic() - started:6.1f} s  Python environment: {folder.relative_to(ROOT)}")
     return 0
+
+
+def covers(use: str, other: str) -> bool:
+    """Whether who has installed for one use has all that the other needs."""
+    return set(REQUIREMENTS[other]) <= set(REQUIREMENTS[use])
 
 
 def environment(use: str) -> Path:

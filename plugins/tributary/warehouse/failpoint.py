@@ -7,6 +7,6 @@ import signal
 
 
 def failpoint(name: str) -> None:
-    """Stop this process, until it is continued, when TRIBUTARY_FAILPOINT names this place; nothing otherwise."""
-    if os.environ.get("TRIBUTARY_FAILPOINT") == name:
+    """Stop this process, until it is continued, when TRIBUTARY_FAILPOINT names this place, perhaps among others."""
+    if name in os.environ.get("TRIBUTARY_FAILPOINT", "").split(","):
         signal.raise_signal(signal.SIGSTOP)
