@@ -123,10 +123,16 @@ class Stream:
     """
     budget: str
     """The rate-budget group that the stream's requests draw from."""
+    per_request: int
+    """How many of its records one request of `happened` brings at most: what a backfill's plan counts calls by."""
     by_id: ReaderById
     """Reads records by their ids: unfinished ones again, and ones that a window no longer shows."""
     replay: Callable[[Any, bytes], Page]
     """Puts a dead letter's bytes through the same checks as a page."""
+    requests_a_window: int = 1
+    """What `happened` asks however little there is, as when it reads several lists."""
+    requests_a_day: int = 0
+    """The same for each day of the window, where each is asked for alone."""
     history: Callable[[Any, datetime, datetime], Iterator[Slice]] | None = None
     """Cuts a sync's window into slices of its own, in order; None: `slice_length` each, by `changed`.
 
@@ -156,6 +162,8 @@ class Stream:
     """
     reach: timedelta | None = None
     """For how long after it a record may move figures, as a click those of an order."""
+    is_dependent: bool = False
+    """What it tells of came before it, as the order of a return: of a past range it is read from there to now."""
     matters: Mapping[str, str] = field(default_factory=dict)
     """The stream or a child -> SQL expression over `payload`: a change that leaves it as it was moves no figure."""
     identities: Mapping[str, str] = field(default_factory=dict)

@@ -205,6 +205,14 @@ def dbt_knows_how_old_it_may_be(root: Path, channel: Channel) -> Iterator[str]:
                 yield f"{file}: {limit} of {table} is {told.get(table, {}).get(limit)}, declared is {wanted}"
 
 
+def its_calls_can_be_counted(root: Path, channel: Channel) -> Iterator[str]:
+    """A backfill's plan says how many calls each stream takes."""
+    for stream in channel.streams:
+        if stream.per_request < 1:
+            file = f"plugins/tributary/channels/{channel.name}/streams.py"
+            yield f"{file}: a request of {stream.name} brings {stream.per_request} records (per_request): at least 1"
+
+
 def the_sandbox_serves_it(root: Path, channel: Channel) -> Iterator[str]:
     """The sandbox's app has routes of the channel's folder."""
     settings = import_module("sandbox.world").Settings(first_day=datetime.now(UTC).date())
@@ -265,6 +273,7 @@ CHECKS: tuple[Check, ...] = (
     its_variables_are_everywhere,
     every_raw_table_is_covered,
     dbt_knows_how_old_it_may_be,
+    its_calls_can_be_counted,
     the_sandbox_serves_it,
     it_is_tested,
     the_guide_holds_for_it,

@@ -82,6 +82,7 @@ ITEMS = Stream(
     look_back=timedelta(hours=1),
     sla=timedelta(hours=6),
     budget="items",
+    per_request=100,
 )
 TOY = Channel(name="toy", conn_type="toy", hook="tributary.channels.toy.hook.ToyHook", schedule="@daily", pool="toy",
               streams=(ITEMS,))
@@ -184,6 +185,12 @@ _TOY = "plugins/tributary/channels/toy"
 _HOOK = f"{_TOY}/hook.py"
 _SETTINGS = "airflow_settings.yaml"
 BREACHES = (
+    (
+        f"{_TOY}/streams.py",
+        "per_request=100",
+        "per_request=0",
+        f"{_TOY}/streams.py: a request of items brings 0 records",
+    ),
     (_HOOK, "class ToyHook", "class Other", f"{_HOOK}: has no class ToyHook"),
     (_HOOK, "def test_connection", "def tested", f"{_HOOK}: ToyHook has no method test_connection"),
     (_HOOK, 'conn_type = "toy"', 'conn_type = "other"', f"{_HOOK}: ToyHook.conn_type is not 'toy'"),

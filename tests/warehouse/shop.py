@@ -71,6 +71,7 @@ ORDERS = Stream(
     look_back=timedelta(hours=1),
     sla=timedelta(hours=6),
     budget="api",
+    per_request=100,
     by_id=_read_by_id,
     replay=_replay,
     children=("refunds",),

@@ -21,6 +21,7 @@ RATES = Stream(
     look_back=timedelta(days=31),
     sla=timedelta(hours=24),
     budget=BUDGET,
+    per_request=days.SLICE.days,
     write="replace_slice",
 )
 

@@ -24,6 +24,7 @@ from google.protobuf.json_format import ParseError
 
 from tributary.channels.ga4.answers import Answer, answered
 from tributary.channels.ga4.refusals import DAY, HOUR, Refusals
+from tributary.channels.ga4.reports import PAGE_SIZE
 from tributary.http import Budget, HttpError, RateLimited, RetryPolicy
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-PAGE_SIZE = 10_000
-"""Google's default; it allows 250,000, all of which would be in memory at once."""
 
 _ERRORS = (GoogleAPICallError, GoogleAuthError, requests.RequestException, ParseError, UnicodeDecodeError, HttpError)
 _TOKENS = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PAGE_SIZE = 10_000
+"""Google's default; it allows 250,000, all of which would be in memory at once."""
 AMOUNTS = frozenset({"keyEvents", "purchaseRevenue", "advertiserAdCost"})
 """Metrics that may have a fraction; every other one counts."""
 

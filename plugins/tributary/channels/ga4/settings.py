@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tributary.channels.ga4.api import PAGE_SIZE, Ga4Api, smoothing
+from tributary.channels.ga4.api import Ga4Api, smoothing
 from tributary.channels.ga4.clock import VendorClock
 from tributary.channels.ga4.refusals import Refusals
+from tributary.channels.ga4.reports import PAGE_SIZE
 from tributary.channels.ga4.token import Token, key
 from tributary.channels.ga4.transports import TRANSPORTS, google_client
 from tributary.http import Redactor, RetryPolicy, Timeouts

@@ -33,6 +33,8 @@ def _stream(report: Report, *, is_quiet: bool = True, restated_for: timedelta | 
         look_back=LOOK_BACK,
         sla=timedelta(hours=2),
         budget="tokens",
+        per_request=reports.PAGE_SIZE,
+        requests_a_day=1,
         write="replace_slice",
         restated_for=restated_for,
         api_version=API_VERSION,

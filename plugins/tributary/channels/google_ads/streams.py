@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 RESTATED_FOR = timedelta(days=30)
 """The conversion window that accounts have unless somebody set another."""
 WIDTH = timedelta(days=90)
+PAGE_SIZE = 10_000
+"""What Google cuts its answers into; no other size can be asked for."""
 
 
 def _report(api: GoogleAdsApi, account: AdAccount, first: date, last: date, /) -> Iterator[Rows]:
@@ -40,6 +42,7 @@ CAMPAIGN_DAYS = Stream(
     look_back=RESTATED_FOR,
     sla=timedelta(hours=6),
     budget="operations",
+    per_request=PAGE_SIZE,
     write="replace_slice",
     restated_for=RESTATED_FOR,
     api_version="v26",

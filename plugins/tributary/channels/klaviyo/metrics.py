@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tributary.declaration import Page
 
 BUDGET = "metrics"
+PAGE_SIZE = 200
+"""What Klaviyo gives; it cannot be asked for more."""
 
 
 class _Attributes(Dated, gc=False):

@@ -21,6 +21,8 @@ from tributary.declaration import Channel, Personal, Stream
 # Nothing says how fast Klaviyo's lists show a change; re-reading what did not change costs little.
 AN_HOUR = timedelta(hours=1)
 A_MONTH, A_YEAR = timedelta(days=30), timedelta(days=365)
+A_REPORT = 10_000
+"""Rows that are taken to be in one report; Klaviyo does not say after how many it begins another page."""
 
 METRICS = Stream(
     name="metrics",
@@ -34,6 +36,7 @@ METRICS = Stream(
     look_back=timedelta(0),
     sla=timedelta(hours=6),
     budget=metrics.BUDGET,
+    per_request=metrics.PAGE_SIZE,
     api_version=REVISION,
     quiet=frozenset({"metrics"}),
 )
@@ -50,6 +53,8 @@ CAMPAIGNS = Stream(
     look_back=AN_HOUR,
     sla=timedelta(hours=6),
     budget=campaigns.BUDGET,
+    per_request=campaigns.PAGE_SIZE,
+    requests_a_window=2 * len(campaigns.CHANNELS),
     api_version=REVISION,
     quiet=frozenset({"campaigns"}),
 )
@@ -66,6 +71,8 @@ FLOWS = Stream(
     look_back=AN_HOUR,
     sla=timedelta(hours=6),
     budget=flows.BUDGET,
+    per_request=flows.PAGE_SIZE,
+    requests_a_window=2,
     api_version=REVISION,
     quiet=frozenset({"flows"}),
 )
@@ -82,6 +89,7 @@ PROFILES = Stream(
     look_back=AN_HOUR,
     sla=timedelta(hours=6),
     budget=profiles.BUDGET,
+    per_request=profiles.PAGE_SIZE,
     api_version=REVISION,
     quiet=frozenset({"profiles"}),
     # Who clicked is told by the shop's id or by the address.
@@ -111,6 +119,8 @@ EVENTS = Stream(
     look_back=events.LOOK_BACK,
     sla=timedelta(hours=6),
     budget=events.BUDGET,
+    per_request=events.PAGE_SIZE,
+    requests_a_window=len(events.METRICS),
     api_version=REVISION,
     # A click may win an order for a week, and stands in the ledger of those of the week after as too old.
     reach=timedelta(hours=336),
@@ -132,6 +142,7 @@ DAYS = Stream(
     look_back=days.LOOK_BACK,
     sla=timedelta(hours=6),
     budget=days.BUDGET,
+    per_request=days.MOST_DAYS,
     api_version=REVISION,
     # A conversion is credited to the day of the message: by default up to five days after it was sent.
     restated_for=timedelta(days=6),
@@ -149,6 +160,7 @@ CAMPAIGN_VALUES = Stream(
     look_back=campaign_values.LOOK_BACK,
     sla=timedelta(hours=6),
     budget=campaign_values.BUDGET,
+    per_request=A_REPORT,
     api_version=REVISION,
     write="replace_slice",
     # A deleted campaign keeps its figures and loses its send time; that is no reason to fail for months.
@@ -167,6 +179,7 @@ FLOW_VALUES = Stream(
     look_back=flow_values.LOOK_BACK,
     sla=timedelta(hours=6),
     budget=flow_values.BUDGET,
+    per_request=A_REPORT,
     api_version=REVISION,
     write="replace_slice",
 )

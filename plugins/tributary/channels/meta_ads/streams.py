@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from tributary.channels.ad_days import ad_days
-from tributary.channels.meta_ads.api import API_VERSION
+from tributary.channels.meta_ads.api import API_VERSION, PAGE_SIZE
 from tributary.channels.meta_ads.insights import report
 from tributary.channels.meta_ads.shapes import Identity, Row
 from tributary.channels.records import noon
@@ -46,6 +46,7 @@ CAMPAIGN_DAYS = Stream(
     look_back=RESTATED,
     sla=timedelta(hours=6),
     budget="insights",
+    per_request=PAGE_SIZE,
     write="replace_slice",
     restated_for=RESTATED,
     api_version=API_VERSION,

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tributary.channels.shopify import customers, orders, products
 from tributary.channels.shopify.history import slices
+from tributary.channels.shopify.reading import PAGE_SIZE
 from tributary.channels.shopify.totals import control_totals
 from tributary.declaration import Channel, Personal, Stream, Unfinished
 
@@ -51,6 +52,7 @@ ORDERS = Stream(
     look_back=timedelta(hours=1),
     sla=timedelta(hours=1),
     budget="graphql",
+    per_request=PAGE_SIZE,
     children=("refunds", "visits"),
     quiet=frozenset({"visits"}),
     # Shopify attributes visits for hours after the order, without a new updatedAt; it looks back 30 days.
@@ -86,6 +88,7 @@ CUSTOMERS = Stream(
     look_back=timedelta(hours=1),
     sla=timedelta(hours=1),
     budget="graphql",
+    per_request=PAGE_SIZE,
     quiet=frozenset({"customers"}),
     personal=Personal(
         identities={"legacyResourceId": "shopify", "defaultEmailAddress,emailAddress": "email"}, removed=("id", "tags")
@@ -104,6 +107,7 @@ PRODUCTS = Stream(
     look_back=timedelta(hours=1),
     sla=timedelta(hours=6),
     budget="graphql",
+    per_request=PAGE_SIZE,
     children=("variants",),
     # A sale changes what is in stock, and so the product; no figure tells of that.
     matters={

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tributary.channels.ad_days import ad_days
 from tributary.channels.tiktok_ads.api import API_VERSION, BUDGET
-from tributary.channels.tiktok_ads.reports import WIDTH, campaign_days, gmv_max_days
+from tributary.channels.tiktok_ads.reports import PAGE_SIZE, WIDTH, campaign_days, gmv_max_days
 from tributary.channels.tiktok_ads.shapes import CampaignRow, GmvMaxRow, Identity
 from tributary.declaration import Channel, Stream
 
@@ -31,6 +31,7 @@ def _stream(name: str, days: AdDays) -> Stream:
         look_back=RESTATED_FOR,
         sla=timedelta(hours=6),
         budget=BUDGET,
+        per_request=PAGE_SIZE,
         write="replace_slice",
         restated_for=RESTATED_FOR,
         api_version=API_VERSION,

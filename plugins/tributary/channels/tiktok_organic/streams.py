@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tributary.channels.tiktok_organic import videos
-from tributary.channels.tiktok_organic.api import API_VERSION
+from tributary.channels.tiktok_organic.api import API_VERSION, PAGE_SIZE
 from tributary.declaration import Channel, Stream
 
 VIDEOS = Stream(
@@ -20,6 +20,8 @@ VIDEOS = Stream(
     look_back=timedelta(0),
     sla=timedelta(hours=36),
     budget="videos",
+    # Of the days only the last that is over can be had again: of a longer range a plan counts too many.
+    per_request=PAGE_SIZE,
     write="snapshot",
     api_version=API_VERSION,
 )

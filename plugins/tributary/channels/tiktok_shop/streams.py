@@ -27,6 +27,7 @@ ORDERS = Stream(
     look_back=AN_HOUR,
     sla=timedelta(hours=1),
     budget=orders.BUDGET,
+    per_request=orders.PAGE_SIZE,
     api_version="202309",
     # The copy of an order in another shop, and the buyer's other orders, are recomputed with it.
     identities={"tiktok_order": "payload ->> 'id'", "tiktok_buyer": "payload ->> 'user_id'"},
@@ -63,9 +64,11 @@ def _aftersales(name: str, search: aftersales.Search) -> Stream:
         look_back=AN_HOUR,
         sla=timedelta(hours=1),
         budget=aftersales.BUDGET,
+        per_request=aftersales.PAGE_SIZE,
         api_version="202309",
         personal=Personal(links={"order_id": "tiktok_order"}, removed=("return_tracking_number",)),
         identities={"tiktok_order": "payload ->> 'order_id'"},
+        is_dependent=True,
     )
 
 
@@ -83,6 +86,7 @@ STATEMENTS = Stream(
     look_back=DAYS_OF_STATEMENTS,
     sla=timedelta(hours=24),
     budget=finance.BUDGET,
+    per_request=finance.PAGE_SIZE,
     api_version="202309",
     quiet=frozenset({"statements"}),
     # Nothing changes but the payment, and no time says that it did.
@@ -100,8 +104,12 @@ STATEMENT_TRANSACTIONS = Stream(
     look_back=DAYS_OF_STATEMENTS,
     sla=timedelta(hours=24),
     budget=finance.BUDGET,
+    per_request=finance.PAGE_SIZE,
+    # Each statement is asked for its own, and there is one a day.
+    requests_a_day=1,
     api_version="202501",
     links={"tiktok_order": "payload ->> 'order_id'"},
+    is_dependent=True,
 )
 
 PRODUCTS = Stream(
@@ -116,6 +124,7 @@ PRODUCTS = Stream(
     look_back=AN_HOUR,
     sla=timedelta(hours=6),
     budget=products.BUDGET,
+    per_request=products.PAGE_SIZE,
     api_version="202502",
     # A sale changes what is in stock, and so the product; no figure tells of that.
     matters={
@@ -126,7 +135,7 @@ PRODUCTS = Stream(
 )
 
 
-def _daily(name: str, days: analytics.Daily, write: Literal["upsert", "snapshot"]) -> Stream:
+def _daily(name: str, days: analytics.Daily, write: Literal["upsert", "snapshot"], per_request: int) -> Stream:
     return Stream(
         name=name,
         changed=days.changed,
@@ -139,16 +148,22 @@ def _daily(name: str, days: analytics.Daily, write: Literal["upsert", "snapshot"
         look_back=analytics.LOOK_BACK,
         sla=timedelta(hours=36),
         budget=analytics.BUDGET,
+        per_request=per_request,
+        # How far the figures are complete is asked first.
+        requests_a_window=2,
         api_version="202509",
         write=write,
     )
 
 
 # TikTok corrects the first three days that it shows a figure; the later corrections of its look-back are exceptions.
-SHOP_PERFORMANCE = replace(_daily("shop_performance", analytics.SHOP, "upsert"), restated_for=timedelta(days=3))
-VIDEOS = _daily("videos", analytics.VIDEOS, "upsert")
+SHOP_PERFORMANCE = replace(
+    _daily("shop_performance", analytics.SHOP, "upsert", analytics.SLICE.days), restated_for=timedelta(days=3)
+)
+VIDEOS = replace(_daily("videos", analytics.VIDEOS, "upsert", analytics.PAGE_SIZE), requests_a_day=1)
 # Likes, comments and shares are lifetime totals, so that the next day's figures need this one's.
-VIDEO_DETAILS = _daily("video_details", analytics.VIDEO_DETAILS, "snapshot")
+# A request is about one video, of which a window of a backfill shows seven days at most.
+VIDEO_DETAILS = _daily("video_details", analytics.VIDEO_DETAILS, "snapshot", 7)
 
 TIKTOK_SHOP = Channel(
     name="tiktok_shop",
