@@ -55,6 +55,8 @@ from audit.backfill_events
 order by backfill_id asc, event_id desc;
 comment on view audit.backfills is 'the latest state of every backfill and rollback';
 
+-- Its owner, too.
+revoke update, delete, truncate on audit.backfill_events from tributary_audit;
 grant select, insert on audit.backfill_events to tributary_pipeline;
 grant select on audit.backfills to tributary_pipeline;
 grant select on audit.backfill_events, audit.backfills to tributary_reader;

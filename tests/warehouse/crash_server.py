@@ -106,3 +106,10 @@ class Watcher:
             "select count(*) = 0 from pg_stat_activity where datname = current_database() "
             "and application_name = 'tributary sync'"
         )
+
+    def until_nobody_else(self) -> None:
+        """Return when no other session is left, whatever it was doing."""
+        self.until(
+            "select count(*) = 0 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
+            "and backend_type = 'client backend'"
+        )

@@ -5,6 +5,7 @@ Python and what it imports take a second to start, so one warm process forks the
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import NoReturn
 
+CRASH_SHOP = "tests.warehouse.crash_shop"
 STOPPED = "stopped at the failpoint"
 DONE = "done"
 _PATIENCE_SECONDS = 60
@@ -64,7 +66,7 @@ class Workshop:
         self._ask = ask
 
     def start(self, operation: str, url: str, failpoint: str = "") -> Worker:
-        """Begin an operation of crash_shop on this warehouse."""
+        """Begin an operation of the workshop's on this warehouse."""
         return Worker(self._ask("start", operation, url, failpoint), self._ask)
 
     def start_stopped(self, operation: str, url: str, failpoint: str, occurrence: int = 1) -> Worker:
@@ -81,9 +83,12 @@ class Workshop:
 
 
 @contextmanager
-def open_workshop() -> Iterator[Workshop]:
-    """The warm process; whatever it forked and still stands somewhere is killed at the end."""
-    command = [sys.executable, "-m", __name__]
+def open_workshop(operations: str = CRASH_SHOP) -> Iterator[Workshop]:
+    """The warm process; whatever it forked and still stands somewhere is killed at the end.
+
+    What it can do are the OPERATIONS of the module that is named.
+    """
+    command = [sys.executable, "-m", __name__, operations]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -128,15 +133,13 @@ def _wait(results: dict[int, int], pid: int) -> str:
 
 
 def _work(writer: int, operation: str, url: str, failpoint: str) -> NoReturn:
-    from tests.warehouse.crash_shop import OPERATIONS
-
     # One that hangs is killed, so that its test fails and does not hang too.
     signal.alarm(_PATIENCE_SECONDS)
     signal.signal(signal.SIGTERM, _terminate)
     os.environ["TRIBUTARY_FAILPOINT"] = failpoint
     outcome = DONE
     try:
-        OPERATIONS[operation](url)
+        importlib.import_module(sys.argv[1]).OPERATIONS[operation](url)
     except BaseException as error:
         outcome = f"{type(error).__name__}: {error}"
     os.write(writer, outcome.encode())
@@ -152,6 +155,5 @@ def _terminate(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    import tests.warehouse.crash_shop  # noqa: F401 (warm before the first fork)
-
+    importlib.import_module(sys.argv[1])  # warm before the first fork
     _serve()

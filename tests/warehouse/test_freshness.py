@@ -172,6 +172,31 @@ def test_a_merchants_reader_sees_its_own_streams_alone(conn: psycopg.Connection)
     assert seen_by("tributary_reader") == seen_by("tributary_pipeline") == {"aurora", "nordlicht"}
 
 
+def test_says_of_whose_figures_a_backfill_is_at_work(conn: psycopg.Connection) -> None:
+    merchants = [merchant(name, channels={"shop": "x"}) for name in ("aurora", "nordlicht")]
+    add_merchants(conn, *merchants)
+    apply_channels(conn, merchants)
+
+    def seen_by(role: str) -> dict[str, tuple[bool, datetime | None]]:
+        with conn.transaction(force_rollback=True):
+            conn.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+            query = "select merchant_id, is_reprocessed, reprocessed_since from marts.fct_freshness"
+            return {merchant_id: (is_reprocessed, since) for merchant_id, is_reprocessed, since in conn.execute(query)}
+
+    before = seen_by("tributary_reader")
+    assert before == {"aurora": (False, None), "nordlicht": (False, None)}
+    conn.execute(
+        "insert into ops.leases (merchant_id, backfill_id, holder, reason, since, expires_at, days) "
+        "values ('aurora', gen_random_uuid(), 'engineer', 'because', %s, now() + interval '1 hour', '{}')",
+        (NOW,),
+    )
+    assert seen_by("tributary_reader") == before | {"aurora": (True, NOW)}
+    assert seen_by("tributary_reader_aurora") == {"aurora": (True, NOW)}
+    assert seen_by("tributary_reader_nordlicht") == {"nordlicht": (False, None)}
+    conn.execute("update ops.leases set expires_at = now()")
+    assert seen_by("tributary_reader") == before
+
+
 LATE, STALE = "Every stream was read within its SLA", "No stream is a day beyond its SLA"
 
 

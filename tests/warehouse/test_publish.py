@@ -15,6 +15,7 @@ from psycopg import sql
 from tests.warehouse.shop import SHOP, START, add_merchants, merchant, put
 from tributary.warehouse import publish as publish_module
 from tributary.warehouse.errors import IncompatibleMart, StaleBuild, UnpublishableModel
+from tributary.warehouse.leases import hold_days
 from tributary.warehouse.publish import publish
 from tributary.warehouse.scope import Build, open_build
 from tributary.warehouse.settings.merchants import apply_channels
@@ -376,6 +377,160 @@ def test_any_other_change_waits_for_a_build_over_everything(
     published.publish("nordlicht")
     assert sorted(published.rows("fct_revenue", "*, 0")) == sorted((*row[:2], *map(int, row[2:]), 0) for row in rows)
     assert published.changes() == []
+
+
+HOLDER = uuid4()
+
+
+def hold(conn: psycopg.Connection, *numbers: int, merchant_id: str = "aurora", expires: str = "1 hour") -> None:
+    """Let a backfill be at work on these days."""
+    conn.execute(
+        "insert into ops.leases (merchant_id, backfill_id, holder, reason, expires_at, days) "
+        "values (%s, %s, 'engineer', 'because', now() + %s::interval, '{}') on conflict do nothing",
+        (merchant_id, HOLDER, expires),
+    )
+    hold_days(conn, HOLDER, merchant_id, [day(number) for number in numbers])
+
+
+def amounts(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    return [
+        (merchant_id, (date_day - FIRST).days, int(amount))
+        for merchant_id, date_day, amount in warehouse.rows("fct_revenue")
+    ]
+
+
+OLD = [("aurora", 0, 1), ("aurora", 1, 1), ("nordlicht", 0, 1), ("nordlicht", 1, 1)]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_days_of_a_backfill_wait_and_come_with_the_next_build(published: Warehouse, everything: bool) -> None:
+    days = [(merchant_id, n) for merchant_id in ("aurora", "nordlicht") for n in range(2)]
+
+    def build(amount: str, *touched: tuple[str, int]) -> None:
+        published.open(*touched, everything=everything and bool(touched))
+        published.built("fct_revenue", [revenue(merchant_id, n, amount) for merchant_id, n in days])
+
+    hold(published.conn, 1)
+    # One of the changes is only of a day that waits, the other only of one that does not.
+    for amount in ("2", "3"):
+        build(amount, *days)
+        held, other = published.publish("aurora"), published.publish("nordlicht")
+        assert (held.days, held.waiting, other.days, other.waiting) == (1, (day(1),), 2, ())
+        new = int(amount)
+        assert amounts(published) == [("aurora", 0, new), OLD[1], ("nordlicht", 0, new), ("nordlicht", 1, new)]
+    assert {merchant_id for merchant_id, *_ in published.changes()} == {"aurora"}
+    dated = published.conn.execute("select distinct date_day from ops.publications where merchant_id = 'aurora'")
+    assert len(dated.fetchall()) == 2
+
+    published.conn.execute("delete from ops.leases")
+    build("4")
+    assert published.publish("aurora").waiting == ()
+    assert amounts(published) == [("aurora", 0, 4), ("aurora", 1, 4), ("nordlicht", 0, 3), ("nordlicht", 1, 3)]
+    assert published.changes() == []
+
+
+def test_a_rebuild_that_nothing_asked_for_comes_to_the_days_that_waited(published: Warehouse) -> None:
+    hold(published.conn, 1)
+    published.open(everything=True)
+    published.built("fct_revenue", [revenue("aurora", n, "2") for n in range(2)])
+    published.publish("aurora")
+    assert amounts(published) == [("aurora", 0, 2), *OLD[1:]]
+
+    published.conn.execute("delete from ops.leases")
+    scope = published.open()
+    assert (scope.merchants, scope.days) == (["aurora"], 1)
+    published.built("fct_revenue", [revenue("aurora", 1, "2")])
+    published.publish("aurora")
+    assert amounts(published)[:2] == [("aurora", 0, 2), ("aurora", 1, 2)]
+    assert published.changes() == []
+
+
+@pytest.mark.parametrize(("at_work_on", "moved"), [(0, (0, 1)), (1, (0, 1))])
+def test_a_row_that_moves_between_a_day_that_waits_and_another_waits_whole(
+    warehouse: Warehouse, at_work_on: int, moved: tuple[int, int]
+) -> None:
+    first, then = moved
+    columns = {"merchant_id": "text", "date_day": "date", "customer": "text"}
+    warehouse.declare("dim_customers", columns, primary_key=["merchant_id", "customer"])
+    for number in (first, then):
+        warehouse.open(("aurora", 0), ("aurora", 1))
+        warehouse.built("fct_revenue", [revenue("aurora", n, "1") for n in range(2)])
+        warehouse.built("dim_customers", [("aurora", day(number), "ann"), ("aurora", day(0), "bob")])
+        if number == first:
+            warehouse.publish("aurora")
+            hold(warehouse.conn, at_work_on)
+        else:
+            assert sorted(warehouse.publish("aurora").waiting) == [day(0), day(1)]
+    there = [("aurora", day(first), "ann"), ("aurora", day(0), "bob")]
+    assert sorted(warehouse.rows("dim_customers")) == sorted(there)
+
+    warehouse.conn.execute("delete from ops.leases")
+    warehouse.open()
+    warehouse.built("fct_revenue", [revenue("aurora", n, "1") for n in range(2)])
+    warehouse.built("dim_customers", [("aurora", day(then), "ann"), ("aurora", day(0), "bob")])
+    assert warehouse.publish("aurora").waiting == ()
+    assert ("aurora", day(then), "ann") in warehouse.rows("dim_customers")
+    assert warehouse.changes() == []
+
+
+def test_a_lease_that_expired_and_ones_own_hold_nothing(published: Warehouse) -> None:
+    hold(published.conn, 0, 1, expires="-1 second")
+    build = published.open(("aurora", 0), ("aurora", 1))
+    published.built("fct_revenue", [revenue("aurora", n, "2") for n in range(2)])
+    assert published.publish("aurora").waiting == ()
+
+    published.conn.execute(
+        "update ops.leases set expires_at = now() + interval '1 hour', backfill_id = %s", (build.build_id,)
+    )
+    assert published.publish("aurora").waiting == ()
+    assert amounts(published)[:2] == [("aurora", 0, 2), ("aurora", 1, 2)]
+
+
+def test_a_publication_sees_the_days_that_were_held_just_before(
+    published: Warehouse, connect: Callable[[], psycopg.Connection]
+) -> None:
+    """Whoever holds them has looked at production already, and commits in a moment."""
+    published.open(("aurora", 0), ("aurora", 1))
+    published.built("fct_revenue", [revenue("aurora", n, "2") for n in range(2)])
+    holding = connect()
+    hold(holding, 1)
+    thread = threading.Thread(target=published.publish)
+    thread.start()
+    with connect() as looking:
+        query = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        while not looking.execute(query).fetchall():
+            looking.rollback()
+    holding.commit()
+    holding.close()
+    thread.join(60)
+    assert amounts(published)[:2] == [("aurora", 0, 2), OLD[1]]
+
+
+def test_a_column_changes_its_type_only_while_no_day_waits(published: Warehouse) -> None:
+    published.declare("fct_revenue", {**REVENUE, "revenue": "bigint"})
+    hold(published.conn, 1)
+    published.open(everything=True)
+    published.built("fct_revenue", [revenue(*each) for each in (("aurora", 0, "5"), ("aurora", 1, "5"))])
+    with pytest.raises(IncompatibleMart, match="while no backfill holds days"):
+        published.publish("aurora")
+    with pytest.raises(IncompatibleMart):
+        published.publish("nordlicht")
+    assert amounts(published) == OLD
+
+    published.conn.execute("delete from ops.leases")
+    published.publish("aurora")
+    assert amounts(published)[:2] == [("aurora", 0, 5), ("aurora", 1, 5)]
+
+
+def test_a_new_column_comes_to_the_days_that_wait(published: Warehouse) -> None:
+    published.declare("fct_revenue", {**REVENUE, "margin": "numeric"})
+    hold(published.conn, 1)
+    published.open(everything=True)
+    published.built("fct_revenue", [(*revenue("aurora", n, "2"), "0.5") for n in range(2)])
+    published.publish("aurora")
+    published.conn.execute("delete from ops.leases")
+    published.open()
+    assert (day(1),) in published.conn.execute("select date_day from build.scope").fetchall()
 
 
 def test_a_type_that_old_rows_cannot_take_is_refused_with_a_way_out(published: Warehouse) -> None:

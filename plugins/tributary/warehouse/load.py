@@ -57,14 +57,22 @@ class Moved(NamedTuple):
 
 @contextmanager
 def open_loader(
-    connect: Callable[[], Connection], channel: Channel, stream: Stream, merchant_id: str, land: Land = merge_staged
+    connect: Callable[[], Connection],
+    channel: Channel,
+    stream: Stream,
+    merchant_id: str,
+    land: Land = merge_staged,
+    raw: str = "raw",
 ) -> Iterator[Loader]:
-    """A loader over a connection of its own. What is staged lands in raw, unless it is to land elsewhere."""
+    """A loader over a connection of its own. What is staged lands in raw, unless it is to land elsewhere.
+
+    What is known of a window is looked up in the schema `raw`, which may be a backfill's.
+    """
     with closing(connect()) as conn:
         conn.autocommit = True
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         conn.execute(_SESSION)
-        loader = Loader(connect, conn, channel, stream, merchant_id, land)
+        loader = Loader(connect, conn, channel, stream, merchant_id, land, raw)
         loader.ledger.close_interrupted()
         yield loader
 
@@ -80,6 +88,7 @@ class Loader:
         stream: Stream,
         merchant_id: str,
         land: Land,
+        raw: str,
     ) -> None:
         self.ledger = Ledger(conn, merchant_id, channel.name, stream.name)
         self._connect = connect
@@ -88,6 +97,7 @@ class Loader:
         self._stream = stream
         self._merchant_id = merchant_id
         self._land = land
+        self._table = raw_table(channel, stream.name, raw)
         self._staging = Staging(conn, channel, stream, merchant_id)
 
     def move(
@@ -158,8 +168,7 @@ class Loader:
 
     def _ids(self, condition: sql.Composable, values: dict[str, object]) -> list[str]:
         query = sql.SQL("select record_id from {} where merchant_id = %(merchant_id)s and {} order by record_id")
-        table = raw_table(self._channel, self._stream.name)
-        found = self._conn.execute(query.format(table, condition), values | {"merchant_id": self._merchant_id})
+        found = self._conn.execute(query.format(self._table, condition), values | {"merchant_id": self._merchant_id})
         return [record_id for (record_id,) in found.fetchall()]
 
     def _commit(self, sync_id: UUID, finish: Callable[[UUID], None]) -> Counts:

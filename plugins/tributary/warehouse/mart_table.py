@@ -42,13 +42,23 @@ create policy own_merchant on {mart} for select to tributary_merchant_reader
 grant select on {mart} to tributary_reader, tributary_merchant_reader;
 """)
 
+# A day that a backfill holds keeps its rows, whatever the build has computed.
 _UNCOVERED = sql.SQL("""
 select distinct mart.merchant_id
 from {mart} as mart
-where not exists (
-    select from {scope} as scope
-    where scope.merchant_id = mart.merchant_id and scope.date_day = mart.date_day
-)
+where
+    not exists (
+        select from {scope} as scope
+        where scope.merchant_id = mart.merchant_id and scope.date_day = mart.date_day
+    )
+    or exists (
+        select from ops.leases
+        where
+            leases.merchant_id = mart.merchant_id
+            and mart.date_day = any(leases.days)
+            and leases.expires_at > now()
+            and leases.backfill_id <> (select scope.build_id from {scope} as scope limit 1)
+    )
 """)
 
 _REBUILD_EVERYTHING = """
@@ -157,7 +167,7 @@ def _alter(
 
 
 def _uncovered_merchants(conn: Connection, schema: str) -> list[str]:
-    """Merchants with published days that this build does not compute again."""
+    """Merchants with published days that stay as they are when this build is published."""
     merchants: set[str] = set()
     for mart in published_day_marts(conn):
         rows = conn.execute(
@@ -175,7 +185,8 @@ def _explain(mart: str, published: dict[str, str], wanted: dict[str, str], colum
     now = f"type {wanted[column]}" if column in wanted else "gone"
     return (
         f"{mart}: column {column!r} has type {published[column]} in marts.{mart} and is {now} in the model. "
-        "Only a build over everything may change that: trigger `transform` with everything=true"
+        "Only a build over everything may change that: trigger `transform` with everything=true, while no backfill "
+        "holds days (ops.leases)"
     )
 
 

@@ -192,8 +192,7 @@ def merge_staged(
         "sync_id": sync_id,
     }
     table = raw_table(channel, stream.name)
-    conn.execute(_DROP_GONE)
-    conn.execute(_DROP_SUPERSEDED)
+    settle_staged(conn)
     if stream.write != "replace_slice":
         conn.execute(_DROP_OUTDATED.format(table=table), values)
     # What is left is accepted. A child's own time says nothing (it takes its parent's), so content alone decides there.
@@ -204,10 +203,24 @@ def merge_staged(
         named = {"table": table, "stream": sql.Literal(child)}
         counts += _remove(conn, table, child, _GONE_CHILDREN.format(**named), values)
         counts += _merge(conn, table, child, _CHILDREN_OF_STAGED.format(**named), _differs(), values)
-    conn.execute(_BURY_REJECTS, values)
+    bury_rejects(conn, channel, stream, merchant_id, sync_id)
     if cured:
         conn.execute(_RESOLVE_CURED, values | {"cured": sorted(cured)})
     return counts
+
+
+def settle_staged(conn: Connection) -> None:
+    """Of each record that is staged, leave the one version that counts."""
+    conn.execute(_DROP_GONE)
+    conn.execute(_DROP_SUPERSEDED)
+
+
+def bury_rejects(conn: Connection, channel: Channel, stream: Stream, merchant_id: str, sync_id: UUID) -> None:
+    """Make dead letters of the staged rejects, in the caller's transaction."""
+    conn.execute(
+        _BURY_REJECTS,
+        {"merchant_id": merchant_id, "channel": channel.name, "stream": stream.name, "sync_id": sync_id},
+    )
 
 
 def _merge(

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from tributary.warehouse.manifest import read_marts
 from tributary.warehouse.scope import write_scope
-from tributary.warehouse.touched import find_days
+from tributary.warehouse.touched import drop_days, find_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,7 @@ _NO_CHANGES = sql.SQL("false")
 
 _SET_PENDING_APART = """
 create temporary table pending_day on commit drop as
-select distinct merchant_id, date_day from touched_day;
-drop table claimed, restated, touched, touched_day, linked;
+select distinct merchant_id, date_day from touched_day
 """
 
 _SAMPLE = sql.SQL("""
@@ -126,6 +125,7 @@ def open_proof(conn: Connection, schema: str, channels: Sequence[Channel], *, da
         conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"tributary.build {schema}",))
         find_days(conn, channels, _ALL_CHANGES)
         conn.execute(_SET_PENDING_APART)
+        drop_days(conn)
         find_days(conn, channels, _NO_CHANGES, everything=True)
         drawn = {"seed": seed, "days": days, "dataset": DATASET, "check": CHECK}
         conn.execute(_SAMPLE.format(**{name: sql.Literal(value) for name, value in drawn.items()}))

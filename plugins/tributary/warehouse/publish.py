@@ -12,7 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from tributary.warehouse.errors import StaleBuild
 from tributary.warehouse.failpoint import failpoint
-from tributary.warehouse.leases import leased_days
+from tributary.warehouse.leases import leased_days, mark_days
 from tributary.warehouse.manifest import MartModel, read_marts
 from tributary.warehouse.mart_table import check_built, prepare_mart
 
@@ -37,8 +37,32 @@ where scope.merchant_id = {merchant_id} and scope.date_day <> all({held}::date[]
 """)
 
 _HELD_DAYS = sql.SQL("""
-select count(*) from {schema}.scope as scope
+select coalesce(array_agg(scope.date_day), '{{}}') from {schema}.scope as scope
 where scope.merchant_id = {merchant_id} and scope.date_day = any({held}::date[])
+""")
+
+# Of such a day the build knows nothing newer, and may have read raw before what was published came to it.
+_OVERTAKEN_DAYS = sql.SQL("""
+select distinct scope.date_day
+from {schema}.scope as scope
+inner join ops.publications
+    on publications.merchant_id = scope.merchant_id and publications.date_day = scope.date_day
+where
+    scope.merchant_id = {merchant_id}
+    and publications.build_id <> {build_id}
+    and publications.published_at > scope.opened_at
+""")
+
+_ALL_DAYS = sql.SQL("select date_day from {schema}.scope where merchant_id = %s")
+
+_MOVED = sql.SQL("""
+select exists (
+    select from {built} as built
+    inner join {mart} as mart on {same}
+    where
+        built.merchant_id = {merchant_id}
+        and (built.date_day = any({held}::date[])) <> (mart.date_day = any({held}::date[]))
+)
 """)
 
 _DELETE_DAYS = sql.SQL("""
@@ -109,8 +133,13 @@ class Publication:
     days: int
     rows: int
     models: tuple[str, ...]
-    held: int = 0
-    """How many days wait, as they were, because a backfill is at work on them."""
+    waiting: tuple[date, ...] = ()
+    """Days that stay as they were, because a backfill is at work on them or published them meanwhile."""
+
+    @property
+    def held(self) -> int:
+        """How many days wait."""
+        return len(self.waiting)
 
 
 def publish(conn: Connection, build_id: UUID | str, schema: str, merchant_id: str, manifest: Path) -> Publication:
@@ -172,12 +201,38 @@ def _check_build(conn: Connection, build_id: str, schema: str) -> None:
 
 
 def _publish(conn: Connection, build_id: str, schema: str, merchant_id: str, marts: Sequence[MartModel]) -> Publication:
-    held = leased_days(conn, merchant_id, build_id)
+    held = [*leased_days(conn, merchant_id, build_id), *_overtaken_days(conn, build_id, schema, merchant_id)]
+    if any(_moves(conn, schema, merchant_id, model, held) for model in marts if held):
+        held = [day for (day,) in conn.execute(_ALL_DAYS.format(schema=sql.Identifier(schema)), (merchant_id,))]
     publication = swap(conn, build_id, schema, merchant_id, marts, held)
     # What touches a day that waits is not published as a whole yet: the next build computes it again.
-    if not publication.held:
+    if publication.held:
+        mark_days(conn, merchant_id, publication.waiting)
+    else:
         conn.execute("delete from ops.changes where build_id = %s and merchant_id = %s", (build_id, merchant_id))
     return publication
+
+
+def _moves(conn: Connection, schema: str, merchant_id: str, model: MartModel, held: Sequence[date]) -> bool:
+    """Whether a row goes from a day that waits to one that does not, or back: half of that would lose or double it."""
+    if model.key or not model.primary_key or "date_day" in model.primary_key:
+        return False
+    names = _names(schema, model)
+    moved = _MOVED.format(
+        same=_equal("built", "mart", model.primary_key),
+        merchant_id=sql.Literal(merchant_id),
+        held=sql.Literal([*held]),
+        **names,
+    )
+    return conn.execute(moved).fetchone() == (True,)
+
+
+def _overtaken_days(conn: Connection, build_id: str, schema: str, merchant_id: str) -> list[date]:
+    """Days of the build that others, as a backfill, published since it began."""
+    query = _OVERTAKEN_DAYS.format(
+        schema=sql.Identifier(schema), merchant_id=sql.Literal(merchant_id), build_id=sql.Literal(build_id)
+    )
+    return [day for (day,) in conn.execute(query).fetchall()]
 
 
 def swap(
@@ -224,7 +279,7 @@ def swap(
     days, rows = totals or (0, 0)
     waiting = conn.execute(_HELD_DAYS.format(**parts)).fetchone()
     models = tuple(model.name for model in marts)
-    return Publication(UUID(build_id), merchant_id, days, rows, models, waiting[0] if waiting else 0)
+    return Publication(UUID(build_id), merchant_id, days, rows, models, tuple(waiting[0]) if waiting else ())
 
 
 def _remember_keys(

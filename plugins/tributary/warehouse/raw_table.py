@@ -76,7 +76,7 @@ def create_raw_tables(conn: Connection, channels: Iterable[Channel]) -> None:
 
 def _index_declared(conn: Connection, channel: Channel, stream: Stream) -> None:
     table = raw_table_name(channel, stream.name)
-    wanted = dict(_declared_indexes(table, stream))
+    wanted = dict(declared_indexes(table, stream))
     existing = conn.execute(
         "select indexname from pg_indexes where schemaname = 'raw' and tablename = %s and indexname like %s",
         (table, f"{table}\\_is\\_%"),
@@ -92,7 +92,7 @@ def _index_declared(conn: Connection, channel: Channel, stream: Stream) -> None:
         )
 
 
-def _declared_indexes(table: str, stream: Stream) -> Iterator[tuple[str, sql.Composable]]:
+def declared_indexes(table: str, stream: Stream) -> Iterator[tuple[str, sql.Composable]]:
     """Names carry a digest of the expression, so that an edited declaration gets a new index."""
     for kind, expression in (*stream.identities.items(), *stream.links.items()):
         definition = sql.SQL("(merchant_id, ({}))").format(identity_expression(expression))

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from tributary.warehouse.errors import UnknownMerchant
 from tributary.warehouse.raw_table import raw_table
-from tributary.warehouse.touched import find_days
+from tributary.warehouse.touched import CHANGES, find_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ create table {scope} (
     date_day date not null,
     starts_at timestamptz not null,
     ends_at timestamptz not null,
+    opened_at timestamptz not null default clock_timestamp(),
     primary key (merchant_id, date_day)
 );
 """)
@@ -94,20 +95,29 @@ where
 """
 _CLOSED_DAYS_TO_CATCH_UP = 7
 
+_FORGET_DAYLESS = sql.SQL("delete from {source} where channel = {channel} and stream = any({streams})")
+
 # Each change is compared with what is there now: what was changed and changed back leaves nothing to compute.
 _FORGET_IMMATERIAL = sql.SQL("""
-delete from ops.changes as change
-using {table} as stored
-where
-    change.channel = {channel}
-    and change.stream = {stream}
-    and change.operation = 'update'
-    and stored.merchant_id = change.merchant_id
-    and stored.record_id = change.record_id
-    and stored.event_at = change.old_event_at
-    and stored.event_at = change.new_event_at
-    and (select {expression} from (select change.old_payload as payload) as before)
-    is not distinct from (select {expression} from (select stored.payload as payload) as after)
+delete from {source}
+where change_id in (
+    select change.change_id
+    from {source} as change
+    cross join lateral (
+        select event_at, payload
+        from {table}
+        where merchant_id = change.merchant_id and record_id = change.record_id
+        offset 0
+    ) as stored
+    where
+        change.channel = {channel}
+        and change.stream = {stream}
+        and change.operation = 'update'
+        and stored.event_at = change.old_event_at
+        and stored.event_at = change.new_event_at
+        and (select {expression} from (select change.old_payload as payload) as before)
+        is not distinct from (select {expression} from (select stored.payload as payload) as after)
+)
 """)
 
 
@@ -130,7 +140,7 @@ def open_build(conn: Connection, schema: str, channels: Sequence[Channel], every
     """
     build_id = uuid4()
     with conn.transaction():
-        _forget_what_moves_nothing(conn, channels)
+        forget_what_moves_nothing(conn, channels)
     with conn.transaction() as transaction:
         conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"tributary.build {schema}",))
         conn.execute("update ops.changes set build_id = %s", (build_id,))
@@ -167,19 +177,25 @@ def fill_scope(conn: Connection, schema: str, build_id: UUID) -> Build | None:
     return Build(build_id, schema, list(days), sum(days.values())) if days else None
 
 
-def _forget_what_moves_nothing(conn: Connection, channels: Sequence[Channel]) -> None:
-    """Changes that move no figure have nothing to wait for."""
+def forget_what_moves_nothing(
+    conn: Connection, channels: Sequence[Channel], source: sql.Identifier = CHANGES, raw: str = "raw"
+) -> None:
+    """Changes that move no figure have nothing to wait for; of a backfill's own they widen nothing."""
     for channel in channels:
         for stream in channel.streams:
             if stream.name in stream.quiet and not stream.identities and not stream.links:
                 conn.execute(
-                    "delete from ops.changes where channel = %s and stream = any(%s)",
-                    (channel.name, [stream.name, *stream.children]),
+                    _FORGET_DAYLESS.format(
+                        source=source,
+                        channel=sql.Literal(channel.name),
+                        streams=sql.Literal([stream.name, *stream.children]),
+                    )
                 )
             for name, expression in stream.matters.items():
                 conn.execute(
                     _FORGET_IMMATERIAL.format(
-                        table=raw_table(channel, name),
+                        source=source,
+                        table=raw_table(channel, name, raw),
                         channel=sql.Literal(channel.name),
                         stream=sql.Literal(name),
                         expression=sql.SQL(expression),

@@ -25,7 +25,7 @@ BATCH_RECORDS = 5_000
 BATCH_BYTES = 8_000_000
 
 _TABLES = """
-create temporary table staged (
+create temporary table if not exists staged (
     ordinal bigint not null,
     record_id text collate "C" not null check (octet_length(record_id) <= 2000),
     event_at timestamptz not null,
@@ -33,7 +33,7 @@ create temporary table staged (
     payload jsonb not null,
     payload_hash bytea not null
 );
-create temporary table staged_children (
+create temporary table if not exists staged_children (
     ordinal bigint not null,
     stream text not null,
     record_id text collate "C" not null check (octet_length(record_id) <= 2000),
@@ -42,16 +42,17 @@ create temporary table staged_children (
     payload jsonb not null,
     payload_hash bytea not null
 );
-create temporary table staged_rejects (
+create temporary table if not exists staged_rejects (
     ordinal bigint generated always as identity,
     record_id text collate "C",
     reason text not null,
     payload bytea not null,
     payload_hash bytea not null
 );
-create temporary table staged_gone (
+create temporary table if not exists staged_gone (
     record_id text collate "C" not null
 );
+truncate staged, staged_children, staged_rejects, staged_gone;
 """
 
 # A row is named when raw does not hold this very version already. `lateral ... limit` and `offset 0` hold PostgreSQL to
@@ -134,6 +135,11 @@ _UNSTORABLE = (
 )
 
 
+def empty_staged(conn: Connection) -> None:
+    """The session's own tables of what is staged, which merging reads, without any row."""
+    conn.execute(_TABLES)
+
+
 class _Child(NamedTuple):
     stream: str
     record: Record
@@ -160,12 +166,12 @@ class Staging:
         self._compare_children = {
             name: _COMPARE_CHILDREN.format(table=raw_table(channel, name)) for name in stream.children
         }
-        conn.execute(_TABLES)
+        empty_staged(conn)
         self._begin()
 
     def begin_slice(self, open_dead_letters: Iterable[str]) -> None:
         """Forget the slice before. The ids of open dead letters are watched for, to close them."""
-        self._conn.execute("truncate staged, staged_children, staged_rejects, staged_gone")
+        empty_staged(self._conn)
         self._begin(open_dead_letters)
 
     def _begin(self, awaited: Iterable[str] = ()) -> None:

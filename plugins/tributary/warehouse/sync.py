@@ -68,7 +68,7 @@ def sync_stream(
                 checkpoint = Checkpoint(position, moved.sync_id)
                 total += moved.counts
                 with loader.outside_a_slice("sync", window.end):
-                    _check_rejects(stream, merchant_id, moved.counts, window)
+                    check_rejects(stream, merchant_id, moved.counts, window.start, window.end)
         ledger.read_whole(end)
     return SyncReport(merchant_id, stream.name, len(slices), total, checkpoint.position if checkpoint else None)
 
@@ -91,10 +91,11 @@ def _pages(api: Any, stream: Stream, slices: Sequence[Slice], unfinished: Sequen
         yield None
 
 
-def _check_rejects(stream: Stream, merchant_id: str, counts: Counts, window: Slice) -> None:
+def check_rejects(stream: Stream, merchant_id: str, counts: Counts, start: datetime, end: datetime) -> None:
+    """Raise TooManyDeadLetters when a slice held more of them than its stream's declaration allows."""
     if counts.rejected > stream.max_dead_letter_rate * counts.records_read:
         raise TooManyDeadLetters(
-            f"{merchant_id}: {counts.rejected} of {counts.records_read} records of {stream.name}, {window.start} to "
-            f"{window.end}, were unacceptable (allowed: {stream.max_dead_letter_rate:.1%}); the others landed. "
+            f"{merchant_id}: {counts.rejected} of {counts.records_read} records of {stream.name}, {start} to "
+            f"{end}, were unacceptable (allowed: {stream.max_dead_letter_rate:.1%}); the others landed. "
             "The reasons are in ops.dead_letters"
         )

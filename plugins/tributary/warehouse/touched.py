@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # who owns it, the customer to all their e-mails, and each of these to the orders placed with it.
 _IDENTITY_HOPS = 2
 
-_CHANGES = sql.Identifier("ops", "changes")
+CHANGES = sql.Identifier("ops", "changes")
 
 _TABLES = sql.SQL("""
 set local jit = off;
@@ -55,6 +55,8 @@ create temporary table linked (
     primary key (merchant_id, kind, value)
 ) on commit drop;
 """)
+
+_DROP = "drop table if exists pg_temp.claimed, pg_temp.restated, pg_temp.touched, pg_temp.touched_day, pg_temp.linked"
 
 # What happens to a part of an order happens to the order, and so to whatever is computed from it.
 _PARENTS_OF_CHANGED = sql.SQL("""
@@ -252,7 +254,7 @@ def find_days(
     channels: Sequence[Channel],
     changes: sql.Composable,
     everything: bool = False,
-    source: sql.Identifier = _CHANGES,
+    source: sql.Identifier = CHANGES,
     raw: str = "raw",
 ) -> None:
     """Leave in the temporary table `touched_day` what those changes touch, until the transaction ends.
@@ -272,6 +274,11 @@ def find_days(
         for mart in published_day_marts(conn):
             conn.execute(_ALL_DAYS.format(mart=sql.Identifier("marts", mart), everything=whole))
     conn.execute(_DAYS_OF_TIMES)
+
+
+def drop_days(conn: Connection) -> None:
+    """Make room for another `find_days` in the same transaction."""
+    conn.execute(_DROP)
 
 
 def _follow_changes(conn: Connection, streams: Sequence[tuple[Channel, Stream]], raw: str) -> None:
