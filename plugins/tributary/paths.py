@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(os.environ.get("TRIBUTARY_HOME") or Path(__file__).resolve().parents[2])
 CONFIG = ROOT / "include" / "config"
 MERCHANTS = CONFIG / "merchants.yaml"
+POLICY = CONFIG / "policy.yaml"
 RAW_CONTRACTS = ROOT / "include" / "contracts" / "raw"
 MART_CONTRACTS = ROOT / "include" / "contracts" / "marts"
 DBT_PROJECT = ROOT / "dbt"

@@ -90,6 +90,7 @@ def test_loading_twice_restores_the_file_and_leaves_the_rest(
         "shopify_aurora",
         "shopify_nordlicht",
         "slack",
+        "smtp",
         "tiktok_ads_aurora",
         "tiktok_organic_aurora",
         "tiktok_shop_aurora",

@@ -129,6 +129,17 @@ def test_what_the_user_writes_to_dotenv_wins_over_the_sandbox(
     assert env["SANDBOX_URL"].endswith(":18090")
 
 
+def test_backfills_go_by_the_environment_that_the_user_names(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRIBUTARY_ENVIRONMENT", raising=False)
+    assert prepare(installation)["TRIBUTARY_ENVIRONMENT"] == "production"
+    monkeypatch.setattr(environment, "dotenv", lambda: {"TRIBUTARY_ENVIRONMENT": "staging"})
+    assert prepare(installation)["TRIBUTARY_ENVIRONMENT"] == "staging"
+    monkeypatch.setenv("TRIBUTARY_ENVIRONMENT", "development")
+    assert prepare(installation)["TRIBUTARY_ENVIRONMENT"] == "development"
+
+
 def test_an_existing_server_replaces_the_embedded_one(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

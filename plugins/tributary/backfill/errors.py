@@ -12,6 +12,13 @@ class Refused(ValueError):
         super().__init__(f"Refused ({rule}): {why}. {remedy}")
         self.rule = rule
 
+    @classmethod
+    def again(cls, message: str) -> Refused:
+        """The refusal that was recorded with this message."""
+        error = cls(message, "", "")
+        error.args = (message,)
+        return error
+
 
 class LeaseLost(RuntimeError):
     """Its lease expired and was taken over or released: it must not publish any more."""

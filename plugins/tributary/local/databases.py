@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -21,6 +22,8 @@ from tributary.local.problem import ProblemError
 if TYPE_CHECKING:
     from tributary.local.environment import Installation
 
+AUDIT_ROLE = "tributary_audit"
+
 
 def admin_url(installation: Installation) -> str:
     """The URL of a user who may create databases and roles."""
@@ -35,6 +38,7 @@ def create_databases(admin: str, metadata_password: str, warehouse_password: str
             ensure_login(conn, WAREHOUSE_USER, warehouse_password)
             # The warehouse's migrations make its readers.
             conn.execute(sql.SQL("alter role {} createrole").format(sql.Identifier(WAREHOUSE_USER)))
+            ensure_audit(conn)
             ensure_database(conn, METADATA_DATABASE, METADATA_USER)
             ensure_database(conn, WAREHOUSE_DATABASE, WAREHOUSE_USER)
     except psycopg.Error as error:
@@ -43,6 +47,25 @@ def create_databases(admin: str, metadata_password: str, warehouse_password: str
             "The user of TRIBUTARY_POSTGRES_URL must be allowed to create roles and databases. If this is the embedded "
             "server, and its secrets were lost, delete the installation's folder and start anew.",
         ) from None
+
+
+def ensure_audit(conn: psycopg.Connection) -> None:
+    """The role that the audit belongs to: the warehouse's user may act as it until `seal_audit`, and never grant it."""
+    if not exists(conn, "pg_roles", "rolname", AUDIT_ROLE):
+        conn.execute(sql.SQL("create role {} nologin").format(sql.Identifier(AUDIT_ROLE)))
+    # An administrator who is no superuser may not grant a role that the warehouse's user made; its maker may act as it.
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        conn.execute(
+            sql.SQL("grant {} to {} with admin false, inherit false, set true").format(
+                sql.Identifier(AUDIT_ROLE), sql.Identifier(WAREHOUSE_USER)
+            )
+        )
+
+
+def seal_audit(admin: str) -> None:
+    """After the migrations nobody who can log in may act as the audit's owner, nor let anybody do so."""
+    with psycopg.connect(admin, autocommit=True) as conn, suppress(psycopg.errors.InsufficientPrivilege):
+        conn.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(AUDIT_ROLE), sql.Identifier(WAREHOUSE_USER)))
 
 
 def exists(conn: psycopg.Connection, catalog: str, column: str, name: str) -> bool:
@@ -74,9 +97,12 @@ def ensure_database(conn: psycopg.Connection, name: str, owner: str) -> None:
 
 if __name__ == "__main__":
     try:
-        create_databases(
-            *(os.environ[name] for name in ("TRIBUTARY_POSTGRES_URL", "METADATA_PASSWORD", "WAREHOUSE_PASSWORD"))
-        )
+        if "--seal-audit" in sys.argv:
+            seal_audit(os.environ["TRIBUTARY_POSTGRES_URL"])
+        else:
+            create_databases(
+                *(os.environ[name] for name in ("TRIBUTARY_POSTGRES_URL", "METADATA_PASSWORD", "WAREHOUSE_PASSWORD"))
+            )
     except KeyError as missing:
         sys.exit(f"The environment variable {missing.args[0]} is not set.")
     except ProblemError as problem:

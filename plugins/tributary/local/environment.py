@@ -36,6 +36,9 @@ WAREHOUSE_USER = "tributary_pipeline"
 WAREHOUSE_DATABASE = "tributary"
 METADATA_USER = METADATA_DATABASE = "airflow"
 LOOPBACK = "127.0.0.1"
+LOCAL_SETTINGS = ROOT / "include" / "airflow_home" / "airflow_local_settings.py"
+MAIL_SERVER = [f"SMTP_{name}" for name in ("HOST", "PORT", "USER", "PASSWORD", "FROM", "DISABLE_SSL", "DISABLE_TLS")]
+"""Empty: the sandbox has none, and nobody is written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,10 @@ def prepare(installation: Installation, running: Collection[str] = ()) -> dict[s
     write_private(installation.airflow_home / "passwords.json", json.dumps(state["secrets"]["users"]))
     # An empty file keeps Airflow from writing one with absolute paths, which would outlive a move of the repository.
     (installation.airflow_home / "airflow.cfg").write_text("# Everything is set by environment variables: see ../env\n")
+    # Airflow imports this file from there alone.
+    settings = installation.airflow_home / "config" / LOCAL_SETTINGS.name
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_bytes(LOCAL_SETTINGS.read_bytes())
     own = {name: value for name, value in dotenv().items() if not name.startswith("TRIBUTARY_")}
     env = derive(installation, state) | own
     write_private(installation.env_file, render_env(env))
@@ -155,6 +162,7 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
     metadata = f"{METADATA_USER}:{quote(known['metadata'], safe='')}@{host}:{port}/{METADATA_DATABASE}"
     return {
         "TRIBUTARY_HOME": str(ROOT),
+        "TRIBUTARY_ENVIRONMENT": given().get("TRIBUTARY_ENVIRONMENT") or "production",
         "SANDBOX_URL": sandbox,
         "WAREHOUSE_URL": f"postgresql://{WAREHOUSE_USER}:{quote(known['warehouse'], safe='')}"
         f"@{host}:{port}/{WAREHOUSE_DATABASE}",
@@ -195,6 +203,7 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "SLACK_TOKEN": "xoxb-sandbox",
         "PAGERDUTY_HOST": f"{sandbox}/pagerduty",
         "PAGERDUTY_ROUTING_KEY": "sandboxsandboxsandboxsandbox0001",
+        **dict.fromkeys(MAIL_SERVER, ""),
         "AIRFLOW_HOME": str(installation.airflow_home),
         "AIRFLOW_URL": airflow,
         "AIRFLOW_USER": "admin",

@@ -19,7 +19,7 @@ import requests
 
 from tributary.local import processes
 from tributary.local.airflow_api import AirflowApi
-from tributary.local.databases import admin_url, create_databases
+from tributary.local.databases import admin_url, create_databases, seal_audit
 from tributary.local.environment import METADATA_DATABASE, PORTS, external_postgres, prepare, process_env
 from tributary.local.postgres import wait_until_ready
 from tributary.local.problem import ProblemError
@@ -64,7 +64,7 @@ def up(installation: Installation, progress: Progress) -> dict[str, str]:
         step.result = f"port {env['WAREHOUSE_PORT']}"
 
     side_by_side(
-        partial(prepare_warehouse, env, progress),
+        partial(prepare_warehouse, installation, env, progress),
         partial(prepare_metadata, installation, env, progress),
         partial(prepare_dbt, installation, env, progress),
         partial(wait_for_sandbox, installation, env, progress),
@@ -116,7 +116,7 @@ def start_services(installation: Installation, env: Mapping[str, str]) -> None:
     create_databases(admin_url(installation), known["metadata"], known["warehouse"])
 
 
-def prepare_warehouse(env: Mapping[str, str], progress: Progress) -> None:
+def prepare_warehouse(installation: Installation, env: Mapping[str, str], progress: Progress) -> None:
     """The warehouse's schemas, raw tables and settings."""
     with progress.step("Warehouse") as step:
         from tributary.channels import CHANNELS
@@ -125,6 +125,7 @@ def prepare_warehouse(env: Mapping[str, str], progress: Progress) -> None:
         from tributary.warehouse.settings.tables import apply_settings
 
         migrate(env["WAREHOUSE_URL"], CHANNELS)
+        seal_audit(admin_url(installation))
         settings = load_all_settings(CONFIG)
         with psycopg.connect(env["WAREHOUSE_URL"]) as conn:
             apply_settings(conn, settings)
