@@ -32,7 +32,8 @@ ENV TRIBUTARY_HOME=/opt/tributary \
 # dbt reads the connection when it parses but does not connect; at run time Airflow's connection `warehouse` is used.
 RUN WAREHOUSE_HOST=unused WAREHOUSE_PORT=5432 WAREHOUSE_USER=unused WAREHOUSE_PASSWORD=unused \
     WAREHOUSE_DATABASE=tributary python -m dbt.cli.main parse --project-dir dbt --profiles-dir dbt --log-path /tmp \
- && mkdir -p /opt/airflow/logs && chown -R airflow /opt/airflow dbt
+ && mkdir -p /opt/airflow/logs /opt/airflow/config && cp include/airflow_home/*.py /opt/airflow/config/ \
+ && chown -R airflow /opt/airflow dbt
 
 USER airflow
 ENTRYPOINT ["python", "-m"]

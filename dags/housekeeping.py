@@ -11,7 +11,8 @@
   their merchant's `personal_data_days` are masked by the keys they have, so that no figure moves.
 * **Authorisations**: one that ends within 30 days is told, with the connection that needs a new one.
 * **Retention**: the pipeline's own records end: incidents, mutes and messages a year after they are over, check results
-  and syncs after 90 days, failed rows, closed dead letters and ended authorisations after 30.
+  and syncs after 90 days, failed rows, closed dead letters and ended authorisations after 30, snapshots of backfills
+  after 7; what a dead backfill has left is dropped.
 
 **Safe to run at any time**, by hand too, as after the repair of a control total.
 

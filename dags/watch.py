@@ -5,6 +5,8 @@ Judges every ten minutes, for every merchant, up to when each stream was read (`
 is a warning, a day beyond it blocks, and the next gate holds the merchant back. Then it also does what waits: incidents
 that nobody has looked at in time are said again, louder, and messages that Slack or PagerDuty did not take are sent.
 
+It closes backfills whose run is dead, so that their days are published again, and warns of approvals that nobody gives.
+
 When the warehouse itself does not answer, this DAG alone says so, in Slack, once; and once when it answers again.
 
 **Safe to run at any time**, by hand too: it changes no figure, and says nothing twice.
@@ -19,6 +21,7 @@ from airflow.sdk import DAG
 
 from tributary.operators.freshness import FreshnessOperator
 from tributary.operators.incident import ReportIncidentOperator
+from tributary.operators.watch_backfills import WatchBackfillsOperator
 
 with DAG(
     dag_id="watch",
@@ -30,4 +33,8 @@ with DAG(
     # The next run is soon enough.
     default_args={"owner": "data", "retries": 0},
 ):
-    FreshnessOperator(task_id="freshness") >> ReportIncidentOperator(task_id="report_incident")
+    (
+        FreshnessOperator(task_id="freshness")
+        >> WatchBackfillsOperator(task_id="backfills", trigger_rule="all_done")
+        >> ReportIncidentOperator(task_id="report_incident")
+    )

@@ -33,6 +33,7 @@ class AirflowRun:
 
         ti = SimpleNamespace(
             dag_id=self.dag.dag_id,
+            map_index=map_index,
             run_id=self.run_id,
             get_task_states=lambda dag_id, run_ids: {self.run_id: dict(self.states)} if self.states else {},
             xcom_push=push,

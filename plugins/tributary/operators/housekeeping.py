@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from tributary.backfill.closing import sweep
+from tributary.backfill.story import tell
 from tributary.channels import CHANNELS
 from tributary.operators.failure import fail_as_recorded
 from tributary.operators.warehouse import warehouse
@@ -97,7 +99,7 @@ def _finding(differences: Sequence[Difference]) -> Finding:
 
 
 class ExpireOperator(BaseOperator):
-    """Deletes records of the pipeline whose time is over.
+    """Deletes records of the pipeline whose time is over, and what dead backfills have left.
 
     :param warehouse_conn_id: The warehouse's connection.
     """
@@ -108,5 +110,8 @@ class ExpireOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Expire, and say how many rows went."""
+        now = datetime.now(UTC)
         with warehouse(self.warehouse_conn_id) as conn:
-            return expire(conn, datetime.now(UTC))
+            for backfill_id in sweep(conn, now):
+                tell(conn, backfill_id)
+            return expire(conn, now)
