@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, RetryAction, TaskGroup, TriggerRule
 from airflow.sdk.exceptions import ParamValidationError
 
+from tributary.backfill.errors import LeaseLost, NotEqual, Overtaken, Refused
 from tributary.channels import CHANNELS
 from tributary.http import AuthError, QuotaSpent, RateLimited, VendorUnavailable
 from tributary.operators.dbt import POKE_INTERVAL
@@ -77,7 +80,8 @@ def test_every_dag_that_runs_by_itself_ends_in_its_report(dags: dict[str, DAG]) 
 def test_freshness_is_watched_every_ten_minutes(dags: dict[str, DAG]) -> None:
     dag = dags["watch"]
     assert (dag.schedule, dag.max_active_runs, dag.catchup) == ("*/10 * * * *", 1, False)
-    assert dag.get_task("freshness").downstream_task_ids == {"report_incident"}
+    assert dag.get_task("freshness").downstream_task_ids == {"backfills"}
+    assert dag.get_task("backfills").downstream_task_ids == {"report_incident"}
 
 
 def test_what_is_found_in_raw_holds_back_in_transform(dags: dict[str, DAG]) -> None:
@@ -101,7 +105,7 @@ def project(manifest: Path) -> Project:
     return read_project(manifest)
 
 
-MODELS = {"transform": "dbt", "housekeeping": "proof.dbt"}
+MODELS = {"transform": "dbt", "housekeeping": "proof.dbt", "backfill": "dbt"}
 """The group of the models in each DAG that builds them."""
 
 
@@ -178,7 +182,9 @@ def test_every_dag_says_when_not_to_use_it(dags: dict[str, DAG]) -> None:
 
 
 def test_one_active_run_so_that_builds_never_meet(dags: dict[str, DAG]) -> None:
-    assert {dag.dag_id: dag.max_active_runs for dag in dags.values()} == dict.fromkeys(dags, 1)
+    # Backfills build in a schema of their own each, and a second one of a merchant is refused instead of queued.
+    several = dict.fromkeys(("backfill", "rollback_backfill"), 8)
+    assert {dag.dag_id: dag.max_active_runs for dag in dags.values()} == dict.fromkeys(dags, 1) | several
 
 
 def test_the_proof_never_touches_the_production_build(dags: dict[str, DAG]) -> None:
@@ -195,6 +201,85 @@ def test_dbts_tests_run_over_what_the_proof_has_built(dags: dict[str, DAG]) -> N
     assert tests.upstream_task_ids == dag.get_task("proof.compare").upstream_task_ids
     assert "report_incident" in tests.downstream_task_ids
     assert "report_incident" in dag.get_task("source_freshness").downstream_task_ids
+
+
+STEPS = ("request", "plan", "lease", "scope", "gate", "difference", "approve", "publish", "close")
+
+
+def test_a_backfill_reads_like_a_sentence(dags: dict[str, DAG]) -> None:
+    dag = dags["backfill"]
+    for before, after in pairwise(STEPS):
+        assert before in dag.get_task(after).get_flat_relative_ids(upstream=True), (before, after)
+    reads = [f"reread.{channel.name}" for channel in CHANNELS]
+    assert dag.get_task("lease").downstream_task_ids == set(reads)
+    assert [dag.get_task(read).pool for read in reads] == [channel.pool for channel in CHANNELS]
+    assert dag.get_task("scope").upstream_task_ids == set(reads)
+    assert dags["rollback_backfill"].task_ids == ["request", "lease", "preview", "approve", "restore", "close"]
+
+
+@pytest.mark.parametrize("dag_id", ["backfill", "rollback_backfill"])
+def test_whatever_becomes_of_it_its_end_is_recorded_when_nothing_is_at_work_any_more(
+    dags: dict[str, DAG], dag_id: str
+) -> None:
+    dag = dags[dag_id]
+    close = dag.get_task("close")
+    assert (close.is_teardown, close.on_failure_fail_dagrun) == (True, True)
+    assert close.trigger_rule == TriggerRule.ALL_DONE_SETUP_SUCCESS
+    assert [task.task_id for task in dag.tasks if task.is_setup] == ["request"]
+    # A task that fails lets all after it fail at once, while its neighbours go on.
+    neighbours = {task.task_id for task in dag.tasks if task.task_id.startswith(("reread.", "gate"))}
+    ends = {task.task_id for task in dag.tasks if task.downstream_task_ids <= {"close", "gate"}} - {"close"}
+    assert neighbours | ends <= close.upstream_task_ids
+    # What was rejected is skipped by nobody's rule: only what is not needed is.
+    skips = {"scope", "publish", "restore"} & set(dag.task_ids)
+    assert {dag.get_task(task_id).trigger_rule for task_id in skips} == {TriggerRule.NONE_FAILED}
+
+
+def test_a_backfill_builds_in_its_own_schema_over_its_own_view_of_raw(dags: dict[str, DAG]) -> None:
+    models = [task for task in models_of(dags["backfill"]) if getattr(task, "env", None)]
+    assert len(models) > 20
+    own = "{{ ti.xcom_pull(task_ids='request')['schema'] }}"
+    for task in models:
+        assert task.env == {"TRIBUTARY_BUILD_SCHEMA": own, "TRIBUTARY_RAW_SCHEMA": own}
+        assert "env" in task.template_fields
+    assert dags["backfill"].get_task("gate").partial_kwargs["schema"] == own
+
+
+def test_a_backfill_is_asked_for_by_known_names_days_and_a_reason(dags: dict[str, DAG], project: Project) -> None:
+    params = dags["backfill"].params
+    assert params["dry_run"] is True
+    filled = {"merchants": ["aurora"], "start_date": "2026-03-01", "end_date": "2026-03-08", "reason": "Ticket 4711"}
+    for name, value in filled.items():
+        params[name] = value
+    params.validate()
+    wrong: list[tuple[str, Any]] = [
+        ("merchants", []),
+        ("merchants", ["nobody"]),
+        ("channels", ["nobody"]),
+        ("models", ["int_orders"]),
+        ("start_date", "yesterday"),
+        ("mode", "guess"),
+        ("reason", "short"),
+        ("reason", "for ann@example.com"),
+    ]
+    for name, refused in wrong:
+        with pytest.raises(ParamValidationError):
+            params[name] = refused
+    assert "fct_revenue" in params.get_param("models").schema["items"]["enum"]
+    params = dags["rollback_backfill"].params
+    assert params["dry_run"] is True
+    for refused in ("", "1a2b3c4d5e6f", "'; drop table"):
+        with pytest.raises(ParamValidationError):
+            params["backfill_id"] = refused
+    params["backfill_id"], params["reason"] = "1a2b3c4d-0000-5000-8000-1a2b3c4d5e6f", "Ticket 4711"
+    params.validate()
+
+
+@pytest.mark.parametrize("error", [Refused("a rule", "why", "remedy"), LeaseLost(), Overtaken(), NotEqual()])
+def test_what_asking_again_cannot_mend_is_not_tried_again(dags: dict[str, DAG], error: Exception) -> None:
+    for step in ("lease", "publish"):
+        task = dags["backfill"].get_task(step)
+        assert task.retry_policy.evaluate(error, 1, task.retries).action == RetryAction.FAIL
 
 
 def test_control_totals_wait_for_the_vendors_pool(dags: dict[str, DAG]) -> None:

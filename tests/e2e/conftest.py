@@ -117,7 +117,7 @@ class Road:
 
     def ended(self, dag_id: str, run_id: str) -> dict[str, str]:
         """The states of a run's tasks, and of the run, when it has ended."""
-        state = _until(lambda: self._ended(dag_id, run_id), f"{dag_id} {run_id}")
+        state = until(lambda: self._ended(dag_id, run_id), f"{dag_id} {run_id}")
         tasks = self.airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 200})
         return {
             dag_id: state,
@@ -129,7 +129,7 @@ class Road:
         return state if state in DONE else None
 
     def _caused_by(self, dag_id: str, run_id: str) -> set[tuple[str, str]]:
-        return _until(lambda: self._started_after(dag_id, run_id) or None, "the run that is caused")
+        return until(lambda: self._started_after(dag_id, run_id) or None, "the run that is caused")
 
     def _started_after(self, dag_id: str, run_id: str) -> set[tuple[str, str]] | None:
         """The runs that take up what this run announced; None when one is yet to be started.
@@ -156,7 +156,8 @@ class Road:
         return runs
 
 
-def _until(look: Any, what: str) -> Any:
+def until(look: Any, what: str) -> Any:
+    """What is seen as soon as there is something to see."""
     deadline = time.monotonic() + PATIENCE
     while (seen := look()) is None:
         assert time.monotonic() < deadline, f"{what} is not there after {PATIENCE} s"

@@ -57,16 +57,11 @@ class GateOperator(BaseOperator):
         # Soda takes more than a second to import, and every task of a DAG imports the DAG's operators.
         from tributary.quality.gate import held_by, verify
 
-        files = [self.contracts / f"{name}.yml" for name in self.datasets] if self.datasets else []
-        before = sorted(path.stem for path in self.after.glob("*.yml")) if self.after else []
+        variables = {"schema": self.schema, "merchant_id": self.merchant_id}
         with warehouse(self.warehouse_conn_id) as conn:
-            findings = verify(
-                conn,
-                files or sorted(self.contracts.glob("*.yml")),
-                {"schema": self.schema, "merchant_id": self.merchant_id},
-            )
+            findings = verify(conn, self.files(), variables)
             record(conn, Ran(self.dag_id, context["run_id"]), self.merchant_id, findings)
-            held = held_by(conn, self.merchant_id, before)
+            held = held_by(conn, self.merchant_id, self.before())
         for line in report(findings):
             self.log.info("%s", line)
         for sentence in held:
@@ -76,3 +71,13 @@ class GateOperator(BaseOperator):
             more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
             fail_as_recorded(context, f"{self.merchant_id} is held back: {reasons[0]}{more}")
         return {"checks": len(findings), "warnings": sum(finding.outcome == "warned" for finding in findings)}
+
+    def files(self) -> list[Path]:
+        """The contracts to verify."""
+        if self.datasets:
+            return [self.contracts / f"{name}.yml" for name in self.datasets]
+        return sorted(self.contracts.glob("*.yml"))
+
+    def before(self) -> list[str]:
+        """The datasets of which the latest results count."""
+        return sorted(path.stem for path in self.after.glob("*.yml")) if self.after else []
