@@ -74,7 +74,7 @@ with DAG(
         "models": several(
             sorted(mart.name for mart in read_marts(DBT_MANIFEST)),
             "Marts",
-            "Only with *build again*: these and what is made of them; none: all.",
+            "Only when built again from raw: these and what is made of them; none: all.",
         ),
         "reason": Param(
             type="string",

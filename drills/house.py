@@ -67,8 +67,11 @@ class House:
 
     def people(self, user: str) -> AirflowApi:
         """Airflow as one of them sees it."""
+        return AirflowApi(self.road.env | {"AIRFLOW_USER": user, "AIRFLOW_PASSWORD": self.password(user)})
+
+    def password(self, user: str) -> str:
         passwords = json.loads(Path(self.road.env["AIRFLOW_HOME"], "passwords.json").read_text())
-        return AirflowApi(self.road.env | {"AIRFLOW_USER": user, "AIRFLOW_PASSWORD": passwords[user]})
+        return str(passwords[user])
 
     def today(self) -> date:
         """Today at the vendors, whose clock stands still."""

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 STEPS = ("request", "lease", "reread", "scope", "build", "difference", "publish", "close")
-STEPS_BACK = ("request", "lease", "rollback", "close")
+STEPS_BACK = ("request", "lease", "preview", "rollback", "close")
 REASON = "the vendor corrected its figures"
 
 
@@ -144,9 +144,13 @@ def _publish(run: Run, url: str) -> None:
         publish(conn, run.backfill_id, WORLD, _manifest())
 
 
-def _rollback(run: Run, url: str) -> None:
-    with _entered(run, url, "rollback") as (conn, backfill):
+def _preview(run: Run, url: str) -> None:
+    with _entered(run, url, "preview") as (conn, backfill):
         preview(conn, backfill, WORLD, _manifest())
+
+
+def _rollback(run: Run, url: str) -> None:
+    with _entered(run, url, "rollback") as (conn, _):
         restore(conn, run.backfill_id, WORLD, _manifest())
 
 
@@ -196,6 +200,7 @@ _OF_A_RUN: dict[str, Callable[[Run, str], None]] = {
     "build": _build,
     "difference": _difference,
     "publish": _publish,
+    "preview": _preview,
     "rollback": _rollback,
     "close": _close,
 }

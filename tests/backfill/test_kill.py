@@ -89,6 +89,7 @@ SPECIAL = {
     "reread first": READING,
     "build first": BUILDING,
     "publish first": PUBLISHING,
+    "preview back": (Cell("preview back", "preview: begins"),),
     "rollback back": RESTORING,
 }
 CELLS = [cell for operation in PATH[1:] for cell in SPECIAL.get(operation) or _cells(operation)]

@@ -260,7 +260,7 @@ def test_a_sync_waits_for_a_publication_of_the_same_rows(
 
 @pytest.mark.parametrize("place", ["staged", "merged", "before commit"])
 def test_a_rollback_during_a_sync_of_the_same_rows(estate: Estate, clone: Callable[[str], str], place: str) -> None:
-    url = clone("lease back")
+    url = clone("preview back")
     sync = estate.workshop.start_stopped("sync", url, place)
     rollback = estate.workshop.start("rollback back", url)
     if place == "staged":
@@ -276,7 +276,7 @@ def test_a_rollback_during_a_sync_of_the_same_rows(estate: Estate, clone: Callab
 
 @pytest.mark.parametrize("place", ["rollback: restored", "rollback: before commit"])
 def test_a_sync_during_a_rollback_of_the_same_rows(estate: Estate, clone: Callable[[str], str], place: str) -> None:
-    url = clone("lease back")
+    url = clone("preview back")
     rollback = estate.workshop.start_stopped("rollback back", url, place)
     sync = estate.workshop.start("sync", url)
     with watching(url) as watcher:
@@ -362,7 +362,7 @@ _IN_A_READERS_WAY = {"AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveL
     [
         *(("difference first", "publish first", f"publish: {p}") for p in ("snapshotted", "merged", "swapped")),
         ("difference first", "publish first", "publish: before commit"),
-        *(("lease back", "rollback back", f"rollback: {p}") for p in ("restored", "before commit")),
+        *(("preview back", "rollback back", f"rollback: {p}") for p in ("restored", "before commit")),
     ],
 )
 def test_whoever_publishes_is_in_no_readers_way(
@@ -436,7 +436,7 @@ def test_readers_never_see_a_mixed_or_missing_day(
     for reader in readers:
         reader.longest = 0.0
     swaps = ("publish first", "rollback back", "publish second", "publish hourly")
-    estate.run(url, swaps[0], "close first", "request back", "lease back", swaps[1], "close back")
+    estate.run(url, swaps[0], "close first", "request back", "lease back", "preview back", swaps[1], "close back")
     estate.run(url, *(f"{step} second" for step in STEPS[:-1]), "close second", "sync", swaps[3])
     _rounds(readers)
     for reader in readers:
