@@ -33,11 +33,8 @@ STOPS = ("lease: committed", "scope: before commit", "publish: swapped", "publis
 """Where a task stops itself, to be killed there or to go on."""
 
 _CORRUPT = """
-update marts.fct_orders set revenue = revenue + 1000
-where (merchant_id, sales_channel, order_id) in (
-    select merchant_id, sales_channel, order_id from marts.fct_orders
-    where merchant_id = %s and date_day = %s and is_counted order by order_id limit 1
-)
+update marts.fct_daily_metrics set revenue = revenue + 1000, orders = orders + 5
+where merchant_id = %s and date_day = %s
 """
 
 _DIGESTS = sql.SQL("""

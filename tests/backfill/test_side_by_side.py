@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.backfill.kill_estate import Estate
     from tests.backfill.kill_state import Shown
+    from tests.warehouse.crash_worker import Worker
 
 SECOND = next(run for run in RUNS if run.name == "second")
 NEW = f"close {FIRST.name}"
@@ -226,15 +227,23 @@ def check_newest(url: str) -> None:
     assert rows == [("77.00",)]
 
 
+def start_in_vain(estate: Estate, operation: str, url: str) -> Worker:
+    """Begin it while somebody else holds its rows: it gives up at once, gives its own back, and tries again."""
+    with watching(url) as watcher:
+        undone = "select xact_rollback from pg_stat_database where datname = current_database()"
+        ((before,),) = query(url, undone)
+        worker = estate.workshop.start(operation, url)
+        watcher.until(f"({undone}) > %s", before)
+    return worker
+
+
 @pytest.mark.parametrize("place", ["merged", "before commit"])
-def test_a_publication_waits_for_a_sync_of_the_same_rows(
+def test_a_publication_gives_way_to_a_sync_of_the_same_rows(
     estate: Estate, clone: Callable[[str], str], place: str
 ) -> None:
     url = clone("difference first")
     sync = estate.workshop.start_stopped("sync", url, place)
-    backfill = estate.workshop.start("publish first", url)
-    with watching(url) as watcher:
-        watcher.until_waiting("Lock")
+    backfill = start_in_vain(estate, "publish first", url)
     assert [sync.finish(), backfill.wait()] == [DONE, DONE]
 
     estate.run(url, "close first")
@@ -262,12 +271,10 @@ def test_a_sync_waits_for_a_publication_of_the_same_rows(
 def test_a_rollback_during_a_sync_of_the_same_rows(estate: Estate, clone: Callable[[str], str], place: str) -> None:
     url = clone("preview back")
     sync = estate.workshop.start_stopped("sync", url, place)
-    rollback = estate.workshop.start("rollback back", url)
     if place == "staged":
-        ended = [rollback.wait(), sync.finish()]
+        ended = [estate.workshop.run("rollback back", url), sync.finish()]
     else:
-        with watching(url) as watcher:
-            watcher.until_waiting("Lock")
+        rollback = start_in_vain(estate, "rollback back", url)
         ended = [sync.finish(), rollback.wait()]
     assert ended == [DONE, DONE]
 
@@ -284,6 +291,26 @@ def test_a_sync_during_a_rollback_of_the_same_rows(estate: Estate, clone: Callab
     assert [rollback.finish(), sync.wait()] == [DONE, DONE]
 
     check_restored_but_newest(estate, url)
+
+
+@pytest.mark.parametrize(
+    ("state", "operation"), [("difference first", "publish first"), ("preview back", "rollback back")]
+)
+def test_rows_changed_in_opposite_orders_are_no_deadlock(
+    estate: Estate, clone: Callable[[str], str], state: str, operation: str
+) -> None:
+    url = clone(state)
+    with psycopg.connect(url) as other, watching(url) as watcher:
+        # The sync goes from the last to the first, and comes as far as the one between.
+        other.execute("select from raw.shopify_orders where (merchant_id, record_id) = ('aurora', '71') for update")
+        sync = estate.workshop.start("sync", url)
+        watcher.until_waiting("transactionid")
+        changing = start_in_vain(estate, operation, url)
+        other.rollback()
+    assert {sync.wait(), changing.wait()} == {DONE}
+    estate.run(url, f"close {operation.rpartition(' ')[2]}")
+    check_newest(url)
+    check_true_in_the_end(estate, url)
 
 
 def check_restored_but_newest(estate: Estate, url: str) -> None:

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 _STAGED = "select exists (select from staged union all select from staged_gone)"
 
+# A sync waits for these rows, and never the other way round: two that wait for each other's rows would be a deadlock.
+_HOLD = sql.SQL("""
+select from {table} as stored
+where
+    stored.merchant_id = %(merchant_id)s
+    and stored.record_id = any (array(select record_id from staged union select record_id from staged_gone))
+for update nowait
+""")
+
 _KEEP = sql.SQL("""
 insert into {images}
 select stored.*
@@ -183,6 +192,15 @@ cross join lateral (
 where coalesce(was.record_id, becomes.record_id) is not null
 """)
 
+_HOLD_RETURNING = sql.SQL("""
+select from {table} as stored
+where
+    (stored.merchant_id, stored.record_id) in (
+        select fate.merchant_id, fate.record_id from ({returning}) as fate where not fate.is_left
+    )
+for update of stored nowait
+""")
+
 _REMOVE = sql.SQL("""
 delete from {table} as stored
 using ({returning}) as fate
@@ -208,9 +226,10 @@ class Fate(NamedTuple):
 
 
 def keep(conn: Connection, backfill_id: UUID, channel: Channel, stream: Stream, merchant_id: str) -> None:
-    """Keep whatever merging what is staged may change."""
+    """Keep whatever merging what is staged may change; raises LockNotAvailable when a sync is changing it."""
     if conn.execute(_STAGED).fetchone() != (True,):
         return
+    conn.execute(_HOLD.format(table=raw_table(channel, stream.name)), {"merchant_id": merchant_id})
     for name in (stream.name, *stream.children):
         table = raw_table(channel, name)
         snapshot.create(conn, backfill_id, raw_table_name(channel, name), table)
@@ -241,9 +260,13 @@ def look(conn: Connection, backfill_id: UUID, channels: Sequence[Channel]) -> Fa
 def bring_back(
     conn: Connection, backfill_id: UUID, channels: Sequence[Channel], rollback_id: UUID, erased: Sequence[str]
 ) -> None:
-    """Restore what `look` found, and log both what came back and what did not. At `erased` people were since."""
+    """Restore what `look` found, and log both what came back and what did not. At `erased` people were since.
+
+    Raises LockNotAvailable when a sync is changing one of its rows.
+    """
     for table, parts in _tables(conn, backfill_id, channels):
         named = parts | {"rollback_id": sql.Literal(rollback_id)}
+        conn.execute(_HOLD_RETURNING.format(**parts))
         conn.execute(_LOG.format(**named))
         conn.execute(_REMOVE.format(**named))
         columns = list(snapshot.columns(conn, snapshot.table(backfill_id, table)))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowFailException
 
+from tributary.operators.backfill_step import refuse
 from tributary.operators.warehouse import warehouse
 from tributary.paths import DBT_MANIFEST, MERCHANTS, POLICY
 
@@ -61,7 +61,7 @@ class RequestBackfillOperator(BaseOperator):
                 asked, now = _asked(context["params"]), datetime.now(UTC)
                 backfill = request(conn, asked, asker, policy, merchants, self.manifest, now)
         except (Refused, SettingsError) as error:
-            raise AirflowFailException(str(error)) from None
+            refuse(error)
         approvers = policy.approvers(backfill.requested_by) if backfill.needs_approval else []
         self.log.info("Backfill %s of %s: %d days", backfill.short, ", ".join(backfill.merchants), backfill.days)
         return {

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import psycopg
 from airflow.sdk import BaseOperator
@@ -91,6 +92,13 @@ class BackfillOperator(BaseOperator):
                 self.tell(conn, backfill_id)
         except (psycopg.Error, LookupError) as unkept:
             self.log.warning("Why it failed is not kept: %s", describe(unkept))
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Fail for good; in the log the reason stands in lines that can be read without scrolling."""
+    for line in wrap(str(error), 100):
+        log.error("%s", line)
+    raise AirflowFailException(str(error)) from None
 
 
 def identify_run(context: Context) -> UUID:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import AirflowFailException
 
 from tributary.backfill.errors import Refused
 from tributary.channels import CHANNELS
 from tributary.operators.backfill_request import asker_of
-from tributary.operators.backfill_step import BackfillOperator
+from tributary.operators.backfill_step import BackfillOperator, refuse
 from tributary.operators.warehouse import warehouse
 from tributary.paths import DBT_MANIFEST, POLICY
 
@@ -48,7 +47,7 @@ class RequestRollbackOperator(BaseOperator):
             with warehouse(self.warehouse_conn_id) as conn:
                 rollback = request_rollback(conn, asked, asker, policy)
         except (Refused, SettingsError) as error:
-            raise AirflowFailException(str(error)) from None
+            refuse(error)
         return {
             "backfill_id": str(rollback.backfill_id),
             "restores": str(rollback.restores),
