@@ -75,9 +75,17 @@ class House:
         return date.fromisoformat(self.road.sandbox("GET", "clock")["now"][:10])
 
     def answer(self, user: str, run_id: str, option: str, dag_id: str = BACKFILL) -> None:
-        """Approve or reject what waits."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
-        self.people(user).call("PATCH", path, json={"chosen_options": [option], "params_input": {}})
+        """Approve or reject what waits. Airflow asks again when an answer comes before it noticed that it waits."""
+        task, airflow = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve", self.people(user)
+
+        def is_taken() -> bool:
+            state = str(airflow.call("GET", task)["state"])
+            if state == "awaiting_input" and not airflow.call("GET", f"{task}/-1/hitlDetails")["response_received"]:
+                answer = {"chosen_options": [option], "params_input": {}}
+                airflow.call("PATCH", f"{task}/-1/hitlDetails", json=answer)
+            return state in ("success", "failed")
+
+        self.until(run_id, is_taken, go_on)
 
     def state(self, run_id: str, dag_id: str = BACKFILL) -> str:
         return str(self.road.airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])

@@ -41,11 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
+SHARING = ("tests/e2e/", "tests/backfill/")
+"""Folders whose tests share what takes long to make: an installation, a built warehouse."""
+
+
 class ByFile(LoadFileScheduling):
-    """The tests of a file stay in one process, and so do all that share the one installation."""
+    """The tests of a file stay in one process, and so do all of a folder that share something."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else str(super()._split_scope(nodeid))
+        shared = next((folder for folder in SHARING if nodeid.startswith(folder)), None)
+        return shared or str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

@@ -12,8 +12,8 @@ from psycopg import sql
 from tests.backfill.rows import asked
 from tests.warehouse.shop import COUNTERS, FIGURES, ORDERS, START, VISITS, Vendor, add_merchants, merchant
 from tributary.backfill.lease import take
-from tributary.backfill.overlay import create_overlay, stage_winners
-from tributary.backfill.reading import Read, read_again
+from tributary.backfill.rereading.overlay import create_overlay, stage_winners
+from tributary.backfill.rereading.reading import Read, read_again
 from tributary.declaration import Channel, Page
 from tributary.warehouse.merge import merge_staged
 

@@ -28,15 +28,15 @@ from tests.backfill.kill_world import (
     sync,
 )
 from tributary.backfill import lease
+from tributary.backfill.asking.policy import load_policy
+from tributary.backfill.asking.request import Asked, Asker, request
+from tributary.backfill.asking.request_rollback import AskedBack, request_rollback
 from tributary.backfill.closing import close, sweep
-from tributary.backfill.difference import compare
-from tributary.backfill.overlay import create_overlay
-from tributary.backfill.policy import load_policy
-from tributary.backfill.publish import publish
-from tributary.backfill.reading import read_again
-from tributary.backfill.request import Asked, Asker, request
-from tributary.backfill.request_rollback import AskedBack, request_rollback
-from tributary.backfill.rollback import preview, restore
+from tributary.backfill.comparing.difference import compare
+from tributary.backfill.publishing.publish import publish
+from tributary.backfill.publishing.rollback import preview, restore
+from tributary.backfill.rereading.overlay import create_overlay
+from tributary.backfill.rereading.reading import read_again
 from tributary.backfill.scope import open_scope
 from tributary.backfill.state import Backfill, build_schema, enter, identify
 from tributary.paths import POLICY

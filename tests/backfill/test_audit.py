@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tributary.backfill import audit
-from tributary.backfill.request import insert
+from tributary.backfill.asking.request import insert
 from tributary.backfill.state import ENDED, Status, build_schema
 from tributary.channels import CHANNELS
 from tributary.local.databases import create_databases, seal_audit

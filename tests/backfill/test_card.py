@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.backfill.rows import asked
-from tributary.backfill.card import LONGEST, card, headline
-from tributary.backfill.difference import MEASURES
-from tributary.backfill.spelling import change, number, pair, percent, typed
+from tributary.backfill.comparing.card import LONGEST, card, headline
+from tributary.backfill.comparing.difference import MEASURES
+from tributary.backfill.comparing.spelling import change, number, pair, percent, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

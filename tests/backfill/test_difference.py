@@ -15,8 +15,8 @@ from psycopg import sql
 from tests.backfill.rows import asked
 from tests.dbt import ads, conftest, shop, tiktok
 from tests.dbt.touches import visit
-from tributary.backfill.card import card, headline
-from tributary.backfill.difference import compare
+from tributary.backfill.comparing.card import card, headline
+from tributary.backfill.comparing.difference import compare
 from tributary.backfill.state import load
 from tributary.warehouse.errors import IncompatibleMart
 from tributary.warehouse.manifest import read_marts

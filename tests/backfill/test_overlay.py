@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.backfill.overlaid import ALL, DAY, REPORT, Present, begun, channel, forget_reads, merge, read, shown
 from tests.conftest import new_database
 from tests.warehouse.shop import ORDERS, START, Vendor, order, page, refund, sync
-from tributary.backfill.overlay import collect_changes, create_overlay
+from tributary.backfill.rereading.overlay import collect_changes, create_overlay
 from tributary.declaration import AN_HOUR, Page
 from tributary.warehouse.migrate import migrate
 from tributary.warehouse.reread import reread

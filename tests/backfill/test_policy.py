@@ -16,7 +16,7 @@ from airflow.utils.types import DagRunType
 
 from tests.conftest import new_database
 from tests.operators.airflow_run import AirflowRun
-from tributary.backfill.policy import load_policy, read_environment
+from tributary.backfill.asking.policy import load_policy, read_environment
 from tributary.backfill.state import identify
 from tributary.operators.backfill_request import RequestBackfillOperator
 from tributary.paths import POLICY

@@ -12,9 +12,9 @@ from tests.backfill.kill_build import build
 from tests.backfill.kill_world import REPROCESSED, WORLD
 from tests.backfill.states import days, not_as_rebuilt, outside, production, put
 from tests.backfill.steps import OPERATIONS, RUNS
-from tributary.backfill import publish as publish_module
 from tributary.backfill.errors import LeaseLost, NotEqual, Overtaken, Refused
-from tributary.backfill.publish import publish
+from tributary.backfill.publishing import publish as publish_module
+from tributary.backfill.publishing.publish import publish
 from tributary.warehouse.errors import UnpublishableModel
 from tributary.warehouse.manifest import MartModel, read_marts
 from tributary.warehouse.publish import publish as publish_by_schedule

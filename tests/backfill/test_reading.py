@@ -18,7 +18,7 @@ from tests.conftest import new_database
 from tests.warehouse.shop import COUNTERS, ORDERS, START, Vendor, order, page, refund, sync
 from tributary.backfill.errors import LeaseLost
 from tributary.backfill.lease import release
-from tributary.backfill.reading import windows
+from tributary.backfill.rereading.reading import windows
 from tributary.channels.tiktok_shop.streams import TIKTOK_SHOP
 from tributary.declaration import Page, Reject
 from tributary.warehouse.errors import TooManyDeadLetters

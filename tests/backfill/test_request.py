@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tributary.backfill import request as requesting
+from tributary.backfill.asking import request as requesting
+from tributary.backfill.asking.checks import downstream_marts
+from tributary.backfill.asking.policy import load_policy
+from tributary.backfill.asking.request import Asked, Asker, code_version, request
 from tributary.backfill.audit import move
-from tributary.backfill.checks import downstream_marts
 from tributary.backfill.errors import Refused
-from tributary.backfill.policy import load_policy
-from tributary.backfill.request import Asked, Asker, code_version, request
 from tributary.backfill.state import identify
 from tributary.paths import POLICY
 from tributary.warehouse.manifest import read_marts

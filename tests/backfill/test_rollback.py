@@ -13,11 +13,12 @@ from tests.backfill.kill_world import WORLD
 from tests.backfill.rows import asked
 from tests.backfill.states import days, not_as_rebuilt, production, put
 from tests.backfill.steps import OPERATIONS, RUNS
-from tributary.backfill import lease, snapshot
-from tributary.backfill import rollback as rollback_module
+from tributary.backfill import lease
 from tributary.backfill.closing import sweep
 from tributary.backfill.errors import LeaseLost, Refused
-from tributary.backfill.rollback import check_restorable, preview, restore
+from tributary.backfill.publishing import rollback as rollback_module
+from tributary.backfill.publishing import snapshot
+from tributary.backfill.publishing.rollback import check_restorable, preview, restore
 from tributary.warehouse.personal.erase import Request, erase
 
 if TYPE_CHECKING:

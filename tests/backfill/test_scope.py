@@ -20,7 +20,7 @@ from tests.backfill.rows import asked
 from tests.warehouse.shop import add_merchants, merchant
 from tributary.backfill import lease
 from tributary.backfill.errors import LeaseLost
-from tributary.backfill.overlay import create_overlay, stage_winners
+from tributary.backfill.rereading.overlay import create_overlay, stage_winners
 from tributary.backfill.scope import Scope, open_scope
 from tributary.backfill.state import build_schema, identify
 from tributary.channels import CHANNELS

@@ -13,8 +13,8 @@ from tests.channels.shopify_sandbox import FIRST_DAY, NOW
 from tests.channels.test_shopify_orders import START
 from tests.warehouse.shop import add_merchants, merchant
 from tributary.backfill.lease import take
-from tributary.backfill.overlay import create_overlay
-from tributary.backfill.reading import read_again
+from tributary.backfill.rereading.overlay import create_overlay
+from tributary.backfill.rereading.reading import read_again
 from tributary.channels.shopify.streams import SHOPIFY
 from tributary.warehouse.sync import sync_stream
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from tributary.backfill.comparing.spelling import counted
 from tributary.backfill.days import gather_days
-from tributary.backfill.reading import windows
-from tributary.backfill.spelling import counted
+from tributary.backfill.rereading.reading import windows
 from tributary.declaration import A_DAY
 from tributary.notify.mrkdwn import minute
 from tributary.warehouse.raw_table import raw_table

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from tributary.backfill.days import Scope, gather_days
 from tributary.backfill.lease import renew
-from tributary.backfill.overlay import collect_changes, create_overlay
+from tributary.backfill.rereading.overlay import collect_changes, create_overlay
 from tributary.warehouse.failpoint import failpoint
 from tributary.warehouse.leases import hold_days
 from tributary.warehouse.scope import fill_scope, forget_what_moves_nothing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row, scalar_row
 
-from tributary.backfill.card import headline
+from tributary.backfill.comparing.card import headline
 from tributary.backfill.state import load
 from tributary.notify.mrkdwn import link, minute, names, text
 from tributary.notify.outbox import revise

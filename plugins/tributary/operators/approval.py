@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from tributary.backfill.asking.policy import load_policy
 from tributary.backfill.errors import Refused
-from tributary.backfill.policy import load_policy
 from tributary.operators.backfill_step import BackfillOperator
 from tributary.paths import POLICY
 

@@ -56,8 +56,8 @@ class TakeLeaseOperator(BackfillOperator, SkipMixin):
     def execute(self, context: Context) -> None:
         """Take the lease and open the schema to build in."""
         from tributary.backfill.lease import take
-        from tributary.backfill.overlay import create_overlay
         from tributary.backfill.plan import reads
+        from tributary.backfill.rereading.overlay import create_overlay
 
         with self.entered(context) as (conn, backfill):
             take(conn, backfill)
@@ -85,7 +85,7 @@ class RereadOperator(BackfillOperator):
 
     def execute(self, context: Context) -> int:
         """Read, and return how many records differ from raw."""
-        from tributary.backfill.reading import read_again
+        from tributary.backfill.rereading.reading import read_again
 
         channel = declared(self.channel)
         merchant = next(each for each in load_merchants(MERCHANTS) if each.merchant_id == self.merchant_id)
@@ -163,8 +163,8 @@ class CompareOperator(BackfillOperator, SkipMixin):
 
     def execute(self, context: Context) -> None:
         """Store the difference, and show it in XCom `card`; skip what follows when nothing is to be published."""
-        from tributary.backfill.card import card
-        from tributary.backfill.difference import compare
+        from tributary.backfill.comparing.card import card
+        from tributary.backfill.comparing.difference import compare
         from tributary.backfill.lease import renew
 
         with self.entered(context) as (conn, backfill):
@@ -180,7 +180,7 @@ class CompareOperator(BackfillOperator, SkipMixin):
 
 def _read_again(backfill: Backfill, merchant_id: str) -> Iterator[str]:
     """The names of the merchant's raw tables that it reads again."""
-    from tributary.backfill.overlay import reread_streams
+    from tributary.backfill.rereading.overlay import reread_streams
 
     merchant = next(each for each in load_merchants(MERCHANTS) if each.merchant_id == merchant_id)
     for channel, stream in reread_streams(backfill, CHANNELS):

@@ -38,8 +38,8 @@ class PublishBackfillOperator(BackfillOperator):
 
     def execute(self, context: Context) -> int:
         """Publish, tell, and return how many rows changed."""
-        from tributary.backfill.policy import load_policy
-        from tributary.backfill.publish import publish
+        from tributary.backfill.asking.policy import load_policy
+        from tributary.backfill.publishing.publish import publish
 
         with self.entered(context) as (conn, backfill):
             if backfill.is_dry_run:

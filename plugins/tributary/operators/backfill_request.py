@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from tributary.backfill.request import Asked, Asker
+    from tributary.backfill.asking.request import Asked, Asker
 
 
 class RequestBackfillOperator(BaseOperator):
@@ -50,9 +50,9 @@ class RequestBackfillOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask, and return what the tasks after it go by."""
+        from tributary.backfill.asking.policy import load_policy
+        from tributary.backfill.asking.request import request
         from tributary.backfill.errors import Refused
-        from tributary.backfill.policy import load_policy
-        from tributary.backfill.request import request
         from tributary.warehouse.settings.merchants import SettingsError, load_merchants
 
         try:
@@ -76,8 +76,8 @@ class RequestBackfillOperator(BaseOperator):
 
 def asker_of(context: Context) -> Asker:
     """Who asks, by which run, and in which environment; raises SettingsError when that is none."""
-    from tributary.backfill.policy import read_environment
-    from tributary.backfill.request import Asker
+    from tributary.backfill.asking.policy import read_environment
+    from tributary.backfill.asking.request import Asker
 
     ti, dag_run = context["ti"], context["dag_run"]
     base_url = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
@@ -92,7 +92,7 @@ def asker_of(context: Context) -> Asker:
 
 
 def _asked(params: Any) -> Asked:
-    from tributary.backfill.request import Asked
+    from tributary.backfill.asking.request import Asked
 
     return Asked(
         merchants=list(params.get("merchants") or ()),

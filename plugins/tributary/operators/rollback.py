@@ -30,8 +30,8 @@ class RequestRollbackOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask, and return what it is about."""
-        from tributary.backfill.policy import load_policy
-        from tributary.backfill.request_rollback import AskedBack, request_rollback
+        from tributary.backfill.asking.policy import load_policy
+        from tributary.backfill.asking.request_rollback import AskedBack, request_rollback
         from tributary.warehouse.settings.merchants import SettingsError
 
         params = context["params"]
@@ -64,7 +64,7 @@ class PreviewOperator(BackfillOperator, SkipMixin):
     def execute(self, context: Context) -> None:
         """Show it in the log and in XCom `card`; skip what follows when nothing is to be put back."""
         from tributary.backfill.lease import renew
-        from tributary.backfill.rollback import preview
+        from tributary.backfill.publishing.rollback import preview
 
         with self.entered(context) as (conn, rollback):
             renew(conn, rollback.backfill_id)
@@ -88,7 +88,7 @@ class RestoreOperator(BackfillOperator):
 
     def execute(self, context: Context) -> int:
         """Restore, and return how many rows changed."""
-        from tributary.backfill.rollback import restore
+        from tributary.backfill.publishing.rollback import restore
 
         with self.entered(context) as (conn, rollback):
             rows = restore(conn, rollback.backfill_id, CHANNELS, DBT_MANIFEST)

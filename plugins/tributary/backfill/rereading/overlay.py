@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.backfill.staged import PARENT, beside_raw, is_reread, reread_streams
-from tributary.backfill.winners import collect_changes, stage_winners
+from tributary.backfill.rereading.staged import PARENT, beside_raw, is_reread, reread_streams
+from tributary.backfill.rereading.winners import collect_changes, stage_winners
 from tributary.warehouse.raw_table import declared_indexes, raw_table, raw_table_name
 
 if TYPE_CHECKING:

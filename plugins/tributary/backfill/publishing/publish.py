@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.backfill import audit, before_images, snapshot
+from tributary.backfill import audit
 from tributary.backfill.errors import LeaseLost, NotEqual, Overtaken, Refused
 from tributary.backfill.lease import check, release, renew
-from tributary.backfill.overlay import reread_streams, stage_winners
+from tributary.backfill.publishing import before_images, snapshot
+from tributary.backfill.rereading.overlay import reread_streams, stage_winners
 from tributary.backfill.state import enter, load
 from tributary.notify.mrkdwn import minute
 from tributary.warehouse.errors import UnpublishableModel

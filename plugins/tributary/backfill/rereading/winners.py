@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.backfill.staged import PARENT, beside_raw, reread_streams
+from tributary.backfill.rereading.staged import PARENT, beside_raw, reread_streams
 from tributary.warehouse.raw_table import raw_table
 from tributary.warehouse.staging import empty_staged
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
-from tributary.backfill import snapshot
+from tributary.backfill.publishing import snapshot
 from tributary.warehouse.raw_table import raw_table, raw_table_name
 
 if TYPE_CHECKING:

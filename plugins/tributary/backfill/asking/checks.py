@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from tributary.backfill.request import Asked
+    from tributary.backfill.asking.request import Asked
     from tributary.warehouse.settings.merchants import Merchant
 
 MODES = get_args(Mode)

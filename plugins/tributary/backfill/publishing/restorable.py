@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg import sql
 
-from tributary.backfill import snapshot
 from tributary.backfill.errors import Refused
+from tributary.backfill.publishing import snapshot
 from tributary.notify.mrkdwn import minute
 
 if TYPE_CHECKING:

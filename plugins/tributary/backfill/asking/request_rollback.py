@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from tributary.backfill.checks import check_words, harmless_words
+from tributary.backfill.asking.checks import check_words, harmless_words
+from tributary.backfill.asking.policy import check_trigger, decide
+from tributary.backfill.asking.request import code_version, found, insert
 from tributary.backfill.errors import Refused
-from tributary.backfill.policy import check_trigger, decide
-from tributary.backfill.request import code_version, found, insert
-from tributary.backfill.restorable import check_restorable
+from tributary.backfill.publishing.restorable import check_restorable
 from tributary.backfill.state import build_schema, identify, load
 from tributary.warehouse.failpoint import failpoint
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from tributary.backfill.policy import Policy
-    from tributary.backfill.request import Asker
+    from tributary.backfill.asking.policy import Policy
+    from tributary.backfill.asking.request import Asker
     from tributary.backfill.state import Backfill
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.backfill import audit, before_images, snapshot
+from tributary.backfill import audit
 from tributary.backfill.errors import LeaseLost
 from tributary.backfill.lease import check, release, renew
-from tributary.backfill.outlook import Outlook, look_ahead
-from tributary.backfill.publish import ONE_STATE, check_approved
-from tributary.backfill.restorable import check_restorable
+from tributary.backfill.publishing import before_images, snapshot
+from tributary.backfill.publishing.outlook import Outlook, look_ahead
+from tributary.backfill.publishing.publish import ONE_STATE, check_approved
+from tributary.backfill.publishing.restorable import check_restorable
 from tributary.backfill.state import enter, load
 from tributary.warehouse.failpoint import failpoint
 from tributary.warehouse.leases import mark_days

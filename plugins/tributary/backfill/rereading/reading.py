@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from psycopg.rows import class_row
 
-from tributary.backfill.landing import Landing
 from tributary.backfill.lease import renew
+from tributary.backfill.rereading.landing import Landing
 from tributary.declaration import A_DAY
 from tributary.warehouse.failpoint import failpoint
 from tributary.warehouse.load import open_loader

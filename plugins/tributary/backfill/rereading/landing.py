@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.backfill.staged import PARENT, beside_raw
+from tributary.backfill.rereading.staged import PARENT, beside_raw
 from tributary.warehouse.failpoint import failpoint
 from tributary.warehouse.merge import bury_rejects, settle_staged
 from tributary.warehouse.raw_table import raw_table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 from psycopg.rows import class_row
 
-from tributary.backfill.difference import MEASURES, UNCOMPARED
+from tributary.backfill.comparing.difference import MEASURES, UNCOMPARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

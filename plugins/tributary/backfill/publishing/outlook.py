@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from tributary.backfill import before_images, snapshot
-from tributary.backfill.spelling import change, code, counted, pair, typed
+from tributary.backfill.comparing.spelling import change, code, counted, pair, typed
+from tributary.backfill.publishing import before_images, snapshot
 from tributary.notify.mrkdwn import minute
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from tributary.backfill.before_images import Fate
+    from tributary.backfill.publishing.before_images import Fate
     from tributary.backfill.state import Backfill
     from tributary.declaration import Channel
     from tributary.warehouse.manifest import MartModel

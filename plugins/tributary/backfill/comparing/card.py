@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from tributary.backfill.difference import DAILY
-from tributary.backfill.figures import Found, Merchant, read, totals
-from tributary.backfill.spelling import NONE, code, counted, pair, percent, typed
+from tributary.backfill.comparing.difference import DAILY
+from tributary.backfill.comparing.figures import Found, Merchant, read, totals
+from tributary.backfill.comparing.spelling import NONE, code, counted, pair, percent, typed
+from tributary.backfill.comparing.tables import of_merchant, of_partitions, of_rows
 from tributary.backfill.state import load
-from tributary.backfill.tables import of_merchant, of_partitions, of_rows
 from tributary.notify import mrkdwn
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from tributary.backfill.asking.checks import check, harmless
+from tributary.backfill.asking.policy import check_trigger, decide
 from tributary.backfill.audit import begin
-from tributary.backfill.checks import check, harmless
 from tributary.backfill.errors import Refused
-from tributary.backfill.policy import check_trigger, decide
 from tributary.backfill.state import ENDED, Backfill, build_schema, identify, load, short
 from tributary.paths import ROOT
 from tributary.warehouse.failpoint import failpoint
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from tributary.backfill.checks import Checked
-    from tributary.backfill.policy import Policy
+    from tributary.backfill.asking.checks import Checked
+    from tributary.backfill.asking.policy import Policy
     from tributary.warehouse.settings.merchants import Merchant
 
 _SINCE = "select merchant_id, history_start from ops.merchants"

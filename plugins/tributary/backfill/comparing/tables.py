@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from tributary.backfill.figures import totals
-from tributary.backfill.spelling import NONE, change, code, counted, number, pair, percent, signed, typed
+from tributary.backfill.comparing.figures import totals
+from tributary.backfill.comparing.spelling import NONE, change, code, counted, number, pair, percent, signed, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tributary.backfill.figures import Day, Found, Merchant
+    from tributary.backfill.comparing.figures import Day, Found, Merchant
     from tributary.backfill.state import Backfill
 
 _SHOWN = {

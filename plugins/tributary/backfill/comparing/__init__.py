@@ -1,0 +1,1 @@
+"""What a backfill would change, for people who decide about it."""

@@ -1,0 +1,1 @@
+"""Making it visible in one transaction, and taking it back."""

@@ -1,0 +1,1 @@
+"""Reading the past again beside raw, and raw as it will be."""
