@@ -53,11 +53,13 @@ def ensure_audit(conn: psycopg.Connection) -> None:
     """The role that the audit belongs to: the warehouse's user may act as it until `seal_audit`, and never grant it."""
     if not exists(conn, "pg_roles", "rolname", AUDIT_ROLE):
         conn.execute(sql.SQL("create role {} nologin").format(sql.Identifier(AUDIT_ROLE)))
+    # PostgreSQL 15 knows no such options, and lets who may create roles grant any role: there nothing can be sealed.
+    lent = "with admin false, inherit false, set true" if conn.info.server_version >= 160_000 else ""
     # An administrator who is no superuser may not grant a role that the warehouse's user made; its maker may act as it.
     with suppress(psycopg.errors.InsufficientPrivilege):
         conn.execute(
-            sql.SQL("grant {} to {} with admin false, inherit false, set true").format(
-                sql.Identifier(AUDIT_ROLE), sql.Identifier(WAREHOUSE_USER)
+            sql.SQL("grant {} to {} {}").format(
+                sql.Identifier(AUDIT_ROLE), sql.Identifier(WAREHOUSE_USER), sql.SQL(lent)
             )
         )
 

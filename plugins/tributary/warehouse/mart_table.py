@@ -185,7 +185,7 @@ def _explain(mart: str, published: dict[str, str], wanted: dict[str, str], colum
     now = f"type {wanted[column]}" if column in wanted else "gone"
     return (
         f"{mart}: column {column!r} has type {published[column]} in marts.{mart} and is {now} in the model. "
-        "Only a build over everything may change that: trigger `transform` with everything=true, while no backfill "
+        "Only a build over everything may change that: trigger `transform` with *full rebuild*, while no backfill "
         "holds days (ops.leases)"
     )
 

@@ -191,7 +191,7 @@ def _common(conn: Connection, model: MartModel, schema: str, parts: Parts) -> li
     if lost := [column for column in _key(model) if column not in common]:
         raise IncompatibleMart(
             f"{model.name}: column {lost[0]!r} of its key has another type in marts.{model.name} or is not there. Only "
-            "a build over everything may change that: trigger `transform` with everything=true"
+            "a build over everything may change that: trigger `transform` with *full rebuild*"
         )
     return common
 

@@ -19,7 +19,7 @@ _KNOWN = "select kind, status, models from ops.backfills where backfill_id = %s"
 _PUBLISHED = """
 select max(recorded_at) from audit.backfill_events where backfill_id = %s and status = 'published'
 """
-_REBUILD = "Trigger `transform` with everything=true to compute all days anew instead."
+_REBUILD = "Trigger `transform` with *full rebuild* to compute all days anew instead."
 _AGAIN = "Trigger `backfill` over the same days instead."
 
 
