@@ -10,9 +10,9 @@
 * **People's data**: what came back of erased customers is masked again, and customers of whom nothing is newer than
   their merchant's `personal_data_days` are masked by the keys they have, so that no figure moves.
 * **Authorisations**: one that ends within 30 days is told, with the connection that needs a new one.
-* **Retention**: the pipeline's own records end: incidents, mutes and messages a year after they are over, check results
-  and syncs after 90 days, failed rows, closed dead letters and ended authorisations after 30, snapshots of backfills
-  after 7; what a dead backfill has left is dropped.
+* **Retention**: the pipeline's own records end: incidents, mutes and messages a year after they are over, check results,
+  syncs and the details of backfills after 90 days, failed rows, closed dead letters and ended authorisations after 30,
+  snapshots of backfills after 7; what a dead backfill has left is dropped.
 
 **Safe to run at any time**, by hand too, as after the repair of a control total.
 

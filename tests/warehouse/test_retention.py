@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from tributary.warehouse.retention import expire
 
@@ -109,3 +110,28 @@ def test_an_incident_goes_a_year_after_it_was_resolved_and_its_thread_with_it(co
 def expired(conn: psycopg.Connection) -> dict[str, int]:
     """What went, but for the tables that nothing went of."""
     return {table: rows for table, rows in expire(conn, NOW).items() if rows}
+
+
+def test_details_of_backfills_end_and_what_became_of_them_stays(conn: psycopg.Connection) -> None:
+    for number, (status, asked_at) in enumerate(
+        [("published", "2026-08-01"), ("published", "2026-08-05"), ("waiting", "2026-08-01")]
+    ):
+        backfill_id = UUID(int=number)
+        conn.execute(
+            """
+            insert into ops.backfills (
+                backfill_id, kind, dag_id, run_id, run_url, requested_at, environment, role, merchants, channels,
+                models, mode, is_dry_run, needs_approval, reason, build_schema, status, step
+            )
+            values (%s, 'backfill', '', '', '', %s, '', '', '{}', '{}', '{}', 'reread', false, false, '', '', %s, '')
+            """,
+            (backfill_id, asked_at, status),
+        )
+        conn.execute(
+            "insert into ops.backfill_rows values (%s, 'aurora', 'fct_orders', '2026-01-01', true, 1, 0, 0)",
+            (backfill_id,),
+        )
+    assert expired(conn) == {"backfill_rows": 1}
+    kept = conn.execute("select backfill_id from ops.backfill_rows order by 1").fetchall()
+    assert kept == [(UUID(int=1),), (UUID(int=2),)]
+    assert conn.execute("select count(*) from ops.backfills").fetchone() == (3,)

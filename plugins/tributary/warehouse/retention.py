@@ -24,6 +24,14 @@ and not exists (
 )
 """
 
+# What a backfill did stands in the audit for ever; its details are of use as long as somebody remembers it.
+_OF_OLD_BACKFILLS = """
+backfill_id in (
+    select backfill_id from ops.backfills
+    where status not in ('running', 'waiting') and requested_at < %(now)s - interval '90 days'
+)
+"""
+
 # Table -> which of its rows have served their time, in this order. What is still open is never among them.
 _EXPIRED = {
     "incidents": "status = 'resolved' and resolved_at < %(now)s - interval '365 days'",
@@ -33,6 +41,9 @@ _EXPIRED = {
     "check_results": "checked_at < %(now)s - interval '90 days'",
     "syncs": "status <> 'running' and finished_at < %(now)s - interval '90 days'",
     "dead_letters": "resolved_at < %(now)s - interval '30 days'",
+    "backfill_reads": _OF_OLD_BACKFILLS,
+    "backfill_differences": _OF_OLD_BACKFILLS,
+    "backfill_rows": _OF_OLD_BACKFILLS,
     "vendor_tokens": "authorisation_ends_at < %(now)s - interval '30 days'",
 }
 
