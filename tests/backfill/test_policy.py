@@ -148,7 +148,8 @@ def test_by_hand(
 @pytest.mark.parametrize(
     ("environment", "user", "run_type", "days"),
     [
-        *product(("development", "staging", "production"), USERS, NOT_BY_HAND, DAYS),
+        # The rule looks at nothing else, so the narrowest and the widest range will do.
+        *product(("development", "staging", "production"), USERS, NOT_BY_HAND, (DAYS[0], DAYS[-1])),
         *product(("development", "staging", "production"), (None,), ("manual", *NOT_BY_HAND), (1, 31)),
     ],
 )
