@@ -48,7 +48,7 @@ def dbt_models(schema: str, raw: str = "raw") -> DbtTaskGroup:
         group_id="dbt",
         doc_md=about_models(project),
         project_config=ProjectConfig(dbt_project_path=DBT_PROJECT, manifest_path=DBT_MANIFEST, install_dbt_deps=False),
-        profile_config=_profile("warehouse"),
+        profile_config=_profile("build", "warehouse"),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             select=["config.materialized:table"],
@@ -75,7 +75,7 @@ def dbt_command(schema: str, project: Path, warehouse_conn_id: str) -> dict[str,
     """What every operator that runs one dbt command by itself is given."""
     return {
         "project_dir": str(project),
-        "profile_config": _profile(warehouse_conn_id),
+        "profile_config": _profile(schema, warehouse_conn_id),
         "invocation_mode": InvocationMode.DBT_RUNNER,
         "emit_datasets": False,
         "should_store_compiled_sql": False,
@@ -83,12 +83,12 @@ def dbt_command(schema: str, project: Path, warehouse_conn_id: str) -> dict[str,
     }
 
 
-def _profile(warehouse_conn_id: str) -> ProfileConfig:
+def _profile(schema: str, warehouse_conn_id: str) -> ProfileConfig:
     return ProfileConfig(
         profile_name="tributary",
         target_name="airflow",
         profile_mapping=PostgresUserPasswordProfileMapping(
-            conn_id=warehouse_conn_id, profile_args={"schema": "build", "threads": 4}
+            conn_id=warehouse_conn_id, profile_args={"schema": schema, "threads": 4}
         ),
     )
 
