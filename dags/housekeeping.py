@@ -10,7 +10,7 @@
 * **People's data**: what came back of erased customers is masked again, and customers of whom nothing is newer than
   their merchant's `personal_data_days` are masked by the keys they have, so that no figure moves.
 * **Authorisations**: one that ends within 30 days is told, with the connection that needs a new one.
-* **Retention**: the pipeline's own records end: incidents, mutes and messages a year after they are over, check results,
+* **Retention**: the pipeline's own records end: incidents, mutes and messages after a year, check results,
   syncs and the details of backfills after 90 days, failed rows, closed dead letters and ended authorisations after 30,
   snapshots of backfills after 7; what a dead backfill has left is dropped.
 
