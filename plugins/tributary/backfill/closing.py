@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from tributary.backfill import audit
 from tributary.backfill.state import load
 from tributary.warehouse.failpoint import failpoint
 from tributary.warehouse.leases import release
+from tributary.warehouse.publish import retried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tributary.backfill.state import Backfill, Status
 
 log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 _IN_THE_WAY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 _ATTEMPTS = 5
@@ -102,7 +100,7 @@ def close(conn: Connection, backfill_id: UUID, error: str | None) -> Status:
 
     It may be called at any time and again: what was published stays published, and nobody else's lease is touched.
     """
-    backfill = _retried(conn, lambda: _end(conn, backfill_id, error))
+    backfill = retried(conn, lambda: _end(conn, backfill_id, error), _ATTEMPTS)
     # Its outcome stands, whatever becomes of its schema.
     conn.commit()
     failpoint("close: committed")
@@ -164,24 +162,10 @@ def _drop(conn: Connection, kind: sql.SQL, name: sql.Identifier) -> bool:
         conn.execute(sql.SQL("drop {} if exists {} cascade").format(kind, name))
 
     try:
-        _retried(conn, drop)
+        retried(conn, drop, _ATTEMPTS)
     except _IN_THE_WAY as error:
         log.warning("%s stays until the next sweep, somebody uses it: %s", name.as_string(conn), error)
         return False
     finally:
         conn.commit()
     return True
-
-
-def _retried(conn: Connection, work: Callable[[], Result]) -> Result:
-    """Do it in one transaction; a few times, when others are in its way."""
-    retrying = Retrying(
-        retry=retry_if_exception_type(_IN_THE_WAY),
-        stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_random_exponential(multiplier=0.05, max=1),
-        reraise=True,
-    )
-    for attempt in retrying:
-        with attempt, conn.transaction():
-            result = work()
-    return result

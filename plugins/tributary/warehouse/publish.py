@@ -162,11 +162,11 @@ def prepare_marts(conn: Connection, build_id: UUID | str, schema: str, marts: Se
 Result = TypeVar("Result")
 
 
-def retried(conn: Connection, work: Callable[[], Result]) -> Result:
+def retried(conn: Connection, work: Callable[[], Result], attempts: int = _ATTEMPTS) -> Result:
     """Do it in one transaction; again, when others were in its way."""
     retrying = Retrying(
         retry=retry_if_exception_type(_CONFLICTS),
-        stop=stop_after_attempt(_ATTEMPTS),
+        stop=stop_after_attempt(attempts),
         wait=wait_random_exponential(multiplier=0.05, max=1),
         reraise=True,
     )
