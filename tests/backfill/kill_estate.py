@@ -123,4 +123,4 @@ def open_estate(made: Path) -> Iterator[Estate]:
         estate._settle()
         estate._walk()
         yield estate
-    del os.environ[MADE]
+    os.environ.pop(MADE, None)

@@ -130,7 +130,7 @@ def open_states(server: str, template: str, made: Path) -> Iterator[States]:
         yield states
     finally:
         states.close()
-        del os.environ[MADE]
+        os.environ.pop(MADE, None)
 
 
 def not_as_rebuilt(url: str, manifest: Path) -> list[tuple[str, str, object]]:

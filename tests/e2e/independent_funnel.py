@@ -31,7 +31,9 @@ Visits = dict[date, dict[tuple[str, str], Counter[str]]]
 
 def website_visits(website: Property, first: date, today: date) -> Visits:
     """What GA4 tells of sessions and of their steps, of all days at once."""
-    found: Visits = defaultdict(lambda: defaultdict(Counter))
+    # A day that has begun is told of, even if nobody came yet.
+    days = ((today - first).days + 1) if first <= today else 0
+    found: Visits = {first + timedelta(days=after): defaultdict(Counter) for after in range(days)}
     came, span = ("sessionSource", "sessionMedium"), (str(first), str(today))
     for (on, source, medium, *_), (sessions,) in website.rows(
         *span, ("date", *came, "sessionCampaignName", "landingPage"), ("sessions",)

@@ -129,7 +129,7 @@ def test_a_sync_that_failed_for_good_but_not_one_that_a_retry_mended(conn: psyco
     sync(conn, "aurora", "HTTP 401")
     sync(conn, "nordlicht", "HTTP 401")
     sync(conn, "nordlicht", None, minutes_ago=1)
-    sync(conn, "before", "HTTP 401", minutes_ago=60)
+    sync(conn, "before", "HTTP 401", minutes_ago=24 * 60)
     sync(conn, "elsewhere", "HTTP 401", channel="another")
     sync(conn, "rereading", "HTTP 401", kind="reread")
     observed = observations_of_run(conn, RUN, "shop", [])
