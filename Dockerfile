@@ -5,9 +5,9 @@ RUN useradd --create-home --uid 50000 airflow
 WORKDIR /opt/tributary
 
 # The packages first: they change seldom, the code often.
-COPY requirements-bootstrap.txt requirements.txt requirements-celery.txt ./
+COPY requirements-bootstrap.txt requirements.txt requirements-production.txt ./
 RUN pip install --no-cache-dir --require-hashes -r requirements-bootstrap.txt \
- && uv pip install --system --no-cache --require-hashes -r requirements.txt -r requirements-celery.txt
+ && uv pip install --system --no-cache --require-hashes -r requirements.txt -r requirements-production.txt
 
 COPY pyproject.toml airflow_settings.yaml ./
 COPY plugins plugins

@@ -64,8 +64,8 @@ new-channel: env ## Stubs of a new channel: make new-channel NAME=vendor_product
 lock: env-dev ## Compile requirements*.in into the pinned, hashed requirements*.txt
 	@$(COMPILE) requirements-bootstrap.in -o requirements-bootstrap.txt
 	@$(COMPILE) requirements.in -o requirements.txt
+	@$(COMPILE) requirements-production.in -o requirements-production.txt
 	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
-	@$(COMPILE) requirements-celery.in -o requirements-celery.txt
 	@$(COMPILE) requirements-ui.in -o requirements-ui.txt
 	@$(COMPILE) requirements-bench.in -o requirements-bench.txt
 

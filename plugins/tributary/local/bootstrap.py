@@ -30,12 +30,12 @@ VENV = ROOT / ".venv"
 # The pins of what `make bench` compares with may contradict ours.
 PEERS_VENV = ROOT / ".local" / "bench-venv"
 TOOLS = ROOT / "requirements-bootstrap.txt"
-# What each kind of use installs, besides the tools: `make demo` runs, `make test` and `make lint` develop, `make ui`
-# drives a browser.
+# What each kind of use installs, besides the tools: `make demo` runs, `make test`, `make lint` and `make celery` develop,
+# `make ui` drives a browser.
 REQUIREMENTS = {
     "run": ["requirements.txt"],
-    "dev": ["requirements.txt", "requirements-dev.txt"],
-    "ui": ["requirements.txt", "requirements-dev.txt", "requirements-ui.txt"],
+    "dev": ["requirements.txt", "requirements-production.txt", "requirements-dev.txt"],
+    "ui": ["requirements.txt", "requirements-production.txt", "requirements-dev.txt", "requirements-ui.txt"],
     "peers": ["requirements-bench.txt"],
 }
 ROOM = 3_000_000_000
