@@ -30,8 +30,8 @@ VENV = ROOT / ".venv"
 # The pins of what `make bench` compares with may contradict ours.
 PEERS_VENV = ROOT / ".local" / "bench-venv"
 TOOLS = ROOT / "requirements-bootstrap.txt"
-# What each kind of use installs, besides the tools: `make demo` runs, `make test`, `make lint` and `make celery` develop,
-# `make ui` drives a browser.
+# What each kind of use installs, besides the tools: `make demo` runs; `make test`, `make lint` and `make celery` are
+# for who develops; `make ui` drives a browser.
 REQUIREMENTS = {
     "run": ["requirements.txt"],
     "dev": ["requirements.txt", "requirements-production.txt", "requirements-dev.txt"],
