@@ -37,8 +37,9 @@ lint: env-dev ## Formatting, types, SQL and YAML
 	@$(RUN) -m sqlfluff lint dbt
 	@$(RUN) -m yamllint --strict .
 
-drill: env-dev ## Backfills through a real Airflow: killed, cancelled, a week and ninety days, and taken back (30 minutes)
+drill: env-dev ## Through a real Airflow what takes an hour: backfills, vendor by vendor, workers that are killed
 	@$(RUN) -m pytest drills/test_backfills.py
+	@$(RUN) -m pytest drills/road
 
 ui: env-dev ## The same forms in a browser, with pictures in .local-drill/pictures (needs Chromium and its driver)
 	@$(BOOTSTRAP) ui

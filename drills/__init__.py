@@ -1,1 +1,1 @@
-"""What takes longer than a test may, or needs a browser: `make drill` and `make ui`."""
+"""What takes longer than a test may, or needs a browser: `make drill` (at night, too) and `make ui`."""

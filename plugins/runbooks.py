@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
+INDEX = RUNBOOKS / "README.md"
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
@@ -30,9 +31,8 @@ app = FastAPI(title="Runbooks", openapi_url=None, docs_url=None, redoc_url=None)
 
 @app.get("/")
 def index() -> HTMLResponse:
-    """All of them, by their titles."""
-    lines = [f"- [{_title(path)}]({path.stem})" for path in sorted(RUNBOOKS.glob("*.md"))]
-    return _page("Runbooks", "# Runbooks\n\n" + "\n".join(lines))
+    """All of them, by what one sees."""
+    return _page(_title(INDEX), INDEX.read_text())
 
 
 @app.get("/{name}")

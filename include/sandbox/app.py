@@ -3,7 +3,7 @@
 The environment says how it starts: SANDBOX_STATE, SANDBOX_SEED, SANDBOX_START, SANDBOX_NOW, SANDBOX_RESTORE_RATE,
 SANDBOX_JOURNEY_DELAY (in seconds), GA4_AURORA_KEYFILE (the service account's key file that Google trusts),
 SANDBOX_KLAVIYO_RATE (how many times the vendor's requests a minute), SANDBOX_GRPC_PORT (where Google Ads answers over
-gRPC; without one it does over REST only).
+gRPC; without one it does over REST only) and SANDBOX_GRPC_HOST (on which address; loopback).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> Starlette:
             return
         from sandbox.google_ads.grpc_service import serving  # here, because Google's messages take a second to load
 
-        async with serving(google_ads.service, settings.grpc_port) as made.state.grpc_address:
+        async with serving(google_ads.service, settings.grpc_port, settings.grpc_host) as made.state.grpc_address:
             yield
 
     middleware = [Middleware(Faults, faults=faults, clock=world.now)]

@@ -61,6 +61,8 @@ class Settings:
     """The key file of the service account that Google's API trusts; without one it trusts nobody."""
     grpc_port: int | None = None
     """Where Google Ads also answers over gRPC; 0 is any free port, without one it answers over REST only."""
+    grpc_host: str = "127.0.0.1"
+    """The address that this port is opened on; in a container, all of them."""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -75,6 +77,7 @@ class Settings:
             klaviyo_rate=int(env.get("SANDBOX_KLAVIYO_RATE", "1")),
             google_keyfile=env.get("GA4_AURORA_KEYFILE") or None,
             grpc_port=int(env["SANDBOX_GRPC_PORT"]) if env.get("SANDBOX_GRPC_PORT") else None,
+            grpc_host=env.get("SANDBOX_GRPC_HOST") or "127.0.0.1",
         )
 
 

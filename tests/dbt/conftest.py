@@ -12,8 +12,6 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tributary.channels import CHANNELS
-from tributary.warehouse.migrate import migrate
 from tributary.warehouse.scope import write_scope
 
 if TYPE_CHECKING:
@@ -49,14 +47,16 @@ def make_scope(conn: psycopg.Connection, schema: str, days: Sequence[str], *merc
 
 
 @pytest.fixture(scope="module")
-def module_warehouse_url(postgres_server_url: str, request: pytest.FixtureRequest) -> str:
-    """A migrated warehouse, one database for each module."""
-    name = request.module.__name__.rpartition(".")[2]
+def module_warehouse_url(postgres_server_url: str, migrated_database: str) -> str:
+    """A migrated warehouse, made anew for each module.
+
+    All have one name, because dbt parses the whole project again when it finds what it parsed for another database.
+    """
+    name = "tributary_dbt"
     with psycopg.connect(postgres_server_url, autocommit=True) as admin:
-        admin.execute(f"create database {name} encoding 'UTF8' template template0")
-    url = urlsplit(postgres_server_url)._replace(path=f"/{name}").geturl()
-    migrate(url, CHANNELS)
-    return url
+        admin.execute(f"drop database if exists {name} with (force)")
+        admin.execute(f"create database {name} template {migrated_database}")
+    return urlsplit(postgres_server_url)._replace(path=f"/{name}").geturl()
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def conn(module_warehouse_url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dbt_target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where dbt leaves its files, below a folder for each build schema."""
     return tmp_path_factory.mktemp("dbt")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def installation(monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """An empty installation on ports of its own, untouched by what the user has set; stopped at the end."""
     monkeypatch.delenv("TRIBUTARY_POSTGRES_URL", raising=False)
+    monkeypatch.delenv("TRIBUTARY_WORKERS", raising=False)
     for server in environment.PORTS:
         monkeypatch.delenv(f"TRIBUTARY_PORT_{server.upper()}", raising=False)
         # The usual ports are for an installation that starts at the same time.

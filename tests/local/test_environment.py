@@ -7,7 +7,9 @@ import os
 import socket
 import stat
 import subprocess
+import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -56,9 +58,13 @@ def test_preparing_again_keeps_ports_and_secrets(installation: Installation) -> 
     assert prepare(installation) == first == installation.env()
 
 
-def test_whatever_holds_a_secret_is_the_owners_only(installation: Installation) -> None:
+def test_whatever_holds_a_secret_is_the_owners_only(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIBUTARY_WORKERS", "2")
     env = prepare(installation)
     secrets = {env["WAREHOUSE_PASSWORD"], env["AIRFLOW__CORE__FERNET_KEY"], env["AIRFLOW_PASSWORD"]}
+    secrets.add(installation.state()["secrets"]["redis"])
     holding = [
         path
         for path in installation.local.rglob("*")
@@ -148,6 +154,62 @@ def test_an_existing_server_replaces_the_embedded_one(
     assert (env["WAREHOUSE_HOST"], env["WAREHOUSE_PORT"]) == ("db.internal", "6543")
     assert "@db.internal:6543/airflow" in env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     assert "secret@" not in render_env(env)
+
+
+def test_workers_are_asked_for_once_and_kept_until_they_are_given_up(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = prepare(installation)
+    assert alone["AIRFLOW__CORE__EXECUTOR"] == "tributary.local.executor.WarmLocalExecutor"
+    assert not any("CELERY" in name for name in alone)
+    monkeypatch.setenv("TRIBUTARY_WORKERS", "2")
+    env = prepare(installation)
+    assert installation.workers == ("worker.1", "worker.2")
+    assert env["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    broker = urlsplit(env["AIRFLOW__CELERY__BROKER_URL"])
+    assert (broker.scheme, broker.hostname) == ("redis", "127.0.0.1")
+    assert len(broker.password or "") >= 20
+    assert env["AIRFLOW__CELERY__RESULT_BACKEND"] == f"db+{env['AIRFLOW__DATABASE__SQL_ALCHEMY_CONN']}"
+    # Nothing waits in Redis: there are as many tasks as slots.
+    assert int(env["AIRFLOW__CORE__PARALLELISM"]) == 2 * int(env["AIRFLOW__CELERY__WORKER_CONCURRENCY"])
+    monkeypatch.delenv("TRIBUTARY_WORKERS")
+    assert prepare(installation) == env
+    monkeypatch.setenv("TRIBUTARY_WORKERS", "0")
+    assert prepare(installation) == alone
+    assert installation.workers == ()
+
+
+@pytest.mark.parametrize("nonsense", ["two", "-1", "1.5", "17"])
+def test_a_number_of_workers_that_is_none_is_refused(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, nonsense: str
+) -> None:
+    monkeypatch.setenv("TRIBUTARY_WORKERS", nonsense)
+    with pytest.raises(ProblemError, match=f"TRIBUTARY_WORKERS is '{nonsense}'") as caught:
+        prepare(installation)
+    assert "from 0" in caught.value.remedy
+
+
+def test_the_workers_of_a_running_airflow_are_not_changed(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = prepare(installation)
+    monkeypatch.setenv("TRIBUTARY_WORKERS", "2")
+    with pytest.raises(ProblemError, match="TRIBUTARY_WORKERS is 2, but Airflow runs with no workers"):
+        prepare(installation, running={"airflow"})
+    monkeypatch.delenv("TRIBUTARY_WORKERS")
+    assert prepare(installation, running={"airflow"}) == env
+
+
+def test_without_celery_workers_are_refused_and_not_kept(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "celery", None)
+    monkeypatch.setenv("TRIBUTARY_WORKERS", "2")
+    with pytest.raises(ProblemError, match="no Celery") as caught:
+        prepare(installation)
+    assert "make celery" in caught.value.remedy
+    monkeypatch.delenv("TRIBUTARY_WORKERS")
+    assert prepare(installation)["AIRFLOW__CORE__EXECUTOR"] != "CeleryExecutor"
 
 
 def test_processes_reach_the_loopback_interface_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

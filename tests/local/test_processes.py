@@ -6,15 +6,19 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from redis import AuthenticationError, Redis
 
-from tributary.local import lifecycle, processes
+from tributary.local import lifecycle, processes, redis_server, status
 from tributary.local.environment import prepare
 from tributary.local.problem import ProblemError
+from tributary.local.progress import Progress
+from tributary.local.workers import answering
 from tributary.paths import ROOT
 
 if TYPE_CHECKING:
@@ -35,6 +39,12 @@ def pids(installation: Installation) -> set[int]:
     return {entry.process.pid for entry in processes.running(installation)} | ({server} if server else set())
 
 
+def answers_within(installation: Installation, env: dict[str, str]) -> None:
+    until = time.monotonic() + 20
+    while not redis_server.answers(env):
+        assert time.monotonic() < until, (installation.logs / "services.log").read_text()
+
+
 def lives(pid: int) -> bool:
     """Whether it still does anything; whoever adopts an orphan may take a moment to bury it."""
     with suppress(psutil.NoSuchProcess):
@@ -45,7 +55,8 @@ def lives(pid: int) -> bool:
 def test_procfiles_and_groups_name_the_same_processes() -> None:
     for group, names in processes.GROUPS.items():
         lines = (ROOT / f"Procfile.{group}").read_text().splitlines()
-        assert tuple(line.partition(":")[0] for line in lines) == names
+        named = {line.partition(":")[0] for line in lines if not line.startswith("#")}
+        assert named == {*names, *({"redis"} if group == "services" else {"worker"})}
 
 
 def test_stop_leaves_no_process_and_start_goes_on_with_the_data(services: Installation) -> None:
@@ -80,6 +91,52 @@ def test_another_installation_is_left_alone(services: Installation, tmp_path: Pa
     other = type(services)(tmp_path / "other")
     processes.stop(other)
     assert set(processes.leaders(services)) == {"postgres", "sandbox"}
+
+
+def test_redis_wants_its_password_shows_it_nowhere_and_keeps_what_waits(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIBUTARY_WORKERS", "2")
+    env = prepare(installation)
+    lifecycle.start_services(installation, env)
+    assert set(processes.leaders(installation)) == {"postgres", "sandbox", "redis"}
+    answers_within(installation, env)
+    port, password = (installation.state()[part]["redis"] for part in ("ports", "secrets"))
+    with pytest.raises(AuthenticationError), Redis(port=port) as stranger:
+        stranger.ping()
+    shown = [entry.process.cmdline() for entry in processes.running(installation)]
+    assert any("redis-server" in words[0] for words in shown)
+    assert not any(password in word for words in shown for word in words)
+    with Redis.from_url(env["AIRFLOW__CELERY__BROKER_URL"]) as queue:
+        queue.lpush("default", "a task")
+    processes.stop(installation)
+    assert pids(installation) == set()
+    lifecycle.start_services(installation, prepare(installation))
+    answers_within(installation, env)
+    with Redis.from_url(env["AIRFLOW__CELERY__BROKER_URL"]) as queue:
+        assert queue.lrange("default", 0, -1) == [b"a task"]
+
+
+def test_a_killed_worker_is_started_again_and_the_other_goes_on(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIBUTARY_WORKERS", "2")
+    monkeypatch.setitem(processes.GROUPS, "airflow", ())
+    env = prepare(installation)
+    lifecycle.start_services(installation, env)
+    processes.start(installation, "airflow", env)
+    lifecycle.wait_for_workers(installation, env, Progress())
+    before = answering(env, installation.workers)
+    assert before.keys() == {"worker.1", "worker.2"}
+    psutil.Process(before["worker.1"]).kill()
+    until = time.monotonic() + 60
+    while (now := answering(env, installation.workers)).keys() != before.keys() or now == before:
+        assert time.monotonic() < until, now
+    assert now["worker.2"] == before["worker.2"]
+    assert status.worker_health(installation, env, now)["worker.1"] == ("", "healthy")
+    assert {entry.name for entry in processes.running(installation)} >= {"worker.1", "worker.2"}
+    processes.stop(installation)
+    assert pids(installation) == set()
 
 
 def test_only_one_command_at_a_time(installation: Installation) -> None:

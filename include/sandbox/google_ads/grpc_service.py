@@ -24,7 +24,7 @@ FAILURE = f"{PACKAGE}.errors.googleadsfailure-bin"
 
 
 @asynccontextmanager
-async def serving(service: Service, port: int) -> AsyncIterator[str]:
+async def serving(service: Service, port: int, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """Yields the address of the API without encryption, in the event loop of who calls: a world has one thread."""
 
     def accessible(asked: dict[str, Any], headers: dict[str, str], request_id: str) -> list[dict[str, Any]]:
@@ -63,10 +63,10 @@ async def serving(service: Service, port: int) -> AsyncIterator[str]:
             ),
         )
     )
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    bound = server.add_insecure_port(f"{host}:{port}")
     await server.start()
     try:
-        yield f"127.0.0.1:{bound}"
+        yield f"{host}:{bound}"
     finally:
         await server.stop(grace=None)
 

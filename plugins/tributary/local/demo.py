@@ -74,11 +74,15 @@ def figures(env: Mapping[str, str]) -> str:
 
 def where(installation: Installation, env: Mapping[str, str]) -> str:
     """Where to look, how to sign in, and how to stop."""
-    file = installation.env_file
-    shown = shlex.quote(str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file))
+    local = installation.local
+    folder = str(local.relative_to(ROOT) if local.is_relative_to(ROOT) else local)
+    shown = shlex.quote(f"{folder}/{installation.env_file.name}")
+    workers = ", ".join(installation.workers)
+    elsewhere = f"   (each with TRIBUTARY_LOCAL={shlex.quote(folder)})" if folder != ".local" else ""
     return (
         f"Airflow    {env['AIRFLOW_URL']}  (user {env['AIRFLOW_USER']}, password {env['AIRFLOW_PASSWORD']})\n"
-        f'Warehouse  . {shown} && psql "$WAREHOUSE_URL"\n'
+        + (f"Tasks      run in Celery workers: {workers}\n" if workers else "")
+        + f'Warehouse  . {shown} && psql "$WAREHOUSE_URL"\n'
         f"Messages   {env['SANDBOX_URL']}/slack  (what Slack and PagerDuty would show)\n"
-        "Next       make status | make logs | make down"
+        f"Next       make status | make logs | make down{elsewhere}"
     )

@@ -8,6 +8,7 @@ replaces what is derived here.
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import os
 import secrets
@@ -23,6 +24,7 @@ import psutil
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tributary.local import redis_server
 from tributary.local.postgres import Server, data_directory
 from tributary.local.problem import ProblemError
 from tributary.paths import ROOT
@@ -30,11 +32,15 @@ from tributary.paths import ROOT
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-PORTS = {"airflow": 8080, "sandbox": 8090, "sandbox_grpc": 8091, "postgres": 5433}
+PORTS = {"airflow": 8080, "sandbox": 8090, "sandbox_grpc": 8091, "postgres": 5433, "redis": 6379}
 USERS = {"admin": "admin", "engineer": "op", "analyst": "user", "manager": "user", "viewer": "viewer"}
 WAREHOUSE_USER = "tributary_pipeline"
 WAREHOUSE_DATABASE = "tributary"
 METADATA_USER = METADATA_DATABASE = "airflow"
+# A worker process takes some 200 MB and a CPU while it starts: few are faster than many on a small machine.
+SLOTS = 6
+SLOTS_OF_A_WORKER = 3
+MOST_WORKERS = 16
 LOOPBACK = "127.0.0.1"
 LOCAL_SETTINGS = ROOT / "include" / "airflow_home" / "airflow_local_settings.py"
 MAIL_SERVER = [f"SMTP_{name}" for name in ("HOST", "PORT", "USER", "PASSWORD", "FROM", "DISABLE_SSL", "DISABLE_TLS")]
@@ -75,6 +81,11 @@ class Installation:
     def state(self) -> dict[str, Any]:
         """The decided ports and secrets; empty before the first start."""
         return json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The Celery workers by name; without any, the scheduler runs the tasks itself."""
+        return tuple(f"worker.{number + 1}" for number in range(self.state().get("workers", 0)))
 
     def env(self) -> dict[str, str]:
         """The written environment; empty before the first start."""
@@ -123,11 +134,13 @@ def prepare(installation: Installation, running: Collection[str] = ()) -> dict[s
         folder.mkdir(parents=True, exist_ok=True)
     before = installation.state()
     known = before.get("secrets", {})
+    passwords = ("postgres", "metadata", "warehouse", "redis")
     state: dict[str, Any] = {
         "installation_id": before.get("installation_id") or secrets.token_hex(4),
         "ports": choose_ports(before.get("ports", {}), running),
+        "workers": choose_workers(before.get("workers", 0), running),
         "secrets": {
-            **{name: known.get(name) or secrets.token_urlsafe(18) for name in ("postgres", "metadata", "warehouse")},
+            **{name: known.get(name) or secrets.token_urlsafe(18) for name in passwords},
             "fernet": known.get("fernet") or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "jwt": known.get("jwt") or secrets.token_urlsafe(64),
             "api": known.get("api") or secrets.token_urlsafe(32),
@@ -171,39 +184,7 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "WAREHOUSE_USER": WAREHOUSE_USER,
         "WAREHOUSE_PASSWORD": known["warehouse"],
         "WAREHOUSE_DATABASE": WAREHOUSE_DATABASE,
-        **{
-            f"SHOPIFY_{shop.upper()}_{name}": value
-            for shop in ("aurora", "nordlicht")
-            for name, value in {
-                "HOST": f"{sandbox}/shopify/{shop}.myshopify.com",
-                "TOKEN": f"shpat_sandbox_{shop}",
-            }.items()
-        },
-        "TIKTOK_SHOP_AURORA_API_HOST": sandbox,
-        "TIKTOK_SHOP_AURORA_AUTH_HOST": f"{sandbox}/tiktok_auth",
-        "TIKTOK_SHOP_AURORA_APP_KEY": "sandbox_app",
-        "TIKTOK_SHOP_AURORA_APP_SECRET": "sandbox_app_secret_aurora_0123456789",
-        "TIKTOK_SHOP_AURORA_REFRESH_TOKEN": "TTP_refresh_aurora_0",
-        "TIKTOK_SHOP_AURORA_SHOP_ID": "7495000000000000001",
-        "TIKTOK_SHOP_AURORA_REQUESTS_PER_SECOND": "50",
-        "TIKTOK_ORGANIC_AURORA_API_HOST": sandbox,
-        "TIKTOK_ORGANIC_AURORA_CLIENT_ID": "sandbox_client",
-        "TIKTOK_ORGANIC_AURORA_CLIENT_SECRET": "sandbox_client_secret_aurora_0123456789",
-        "TIKTOK_ORGANIC_AURORA_BUSINESS_ID": "sandbox_business_aurora",
-        "TIKTOK_ORGANIC_AURORA_REFRESH_TOKEN": "rft.sandbox_organic_aurora_0",
-        "GA4_AURORA_KEYFILE": google_keyfile(known["google_key"], f"{sandbox}/google/token"),
-        "GA4_AURORA_PROPERTY_ID": "312345678",
-        "GA4_AURORA_API_HOST": sandbox,
-        "KLAVIYO_AURORA_API_HOST": f"{sandbox}/klaviyo",
-        "KLAVIYO_AURORA_API_KEY": "pk_sandbox_aurora_0123456789abcdef",
-        "KLAVIYO_AURORA_CONVERSION_METRIC_ID": "",
-        **advertising(sandbox, f"http://{LOOPBACK}:{ports['sandbox_grpc']}"),
-        "FX_RATES_SOURCE": "include/sandbox/fx_rates.csv",
-        "SLACK_BASE_URL": f"{sandbox}/slack/api/",
-        "SLACK_TOKEN": "xoxb-sandbox",
-        "PAGERDUTY_HOST": f"{sandbox}/pagerduty",
-        "PAGERDUTY_ROUTING_KEY": "sandboxsandboxsandboxsandbox0001",
-        **dict.fromkeys(MAIL_SERVER, ""),
+        **vendors(sandbox, f"http://{LOOPBACK}:{ports['sandbox_grpc']}", known["google_key"]),
         "AIRFLOW_HOME": str(installation.airflow_home),
         "AIRFLOW_URL": airflow,
         "AIRFLOW_USER": "admin",
@@ -225,8 +206,7 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "AIRFLOW__CORE__EXECUTOR": "tributary.local.executor.WarmLocalExecutor",
         "AIRFLOW__CORE__FERNET_KEY": known["fernet"],
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # A worker process takes some 200 MB and a CPU while it starts: few are faster than many on a small machine.
-        "AIRFLOW__CORE__PARALLELISM": "6",
+        "AIRFLOW__CORE__PARALLELISM": str(SLOTS),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(installation.airflow_home / "passwords.json"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
@@ -247,6 +227,63 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
         "DO_NOT_TRACK": "1",
         "SODA_CORE_TELEMETRY_ENABLED": "false",
+        **(celery(state, f"db+postgresql+psycopg2://{metadata}") if state["workers"] else {}),
+    }
+
+
+def celery(state: Mapping[str, Any], results: str) -> dict[str, str]:
+    """What takes the tasks to Celery workers, as docker-compose.yaml does."""
+    broker = f"redis://:{quote(state['secrets']['redis'], safe='')}@{LOOPBACK}:{state['ports']['redis']}/0"
+    return {
+        "AIRFLOW__CELERY__BROKER_URL": broker,
+        # Imported once by each worker, and so by none of its tasks.
+        "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG": json.dumps({"imports": ["tributary.local.warm"]}),
+        "AIRFLOW__CELERY__RESULT_BACKEND": results,
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(SLOTS_OF_A_WORKER),
+        # A message that nobody acknowledged is delivered again then: no task takes as long.
+        "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        # As many as the workers have slots: what has to wait waits in Airflow, by its priority, and not in Redis.
+        "AIRFLOW__CORE__PARALLELISM": str(SLOTS_OF_A_WORKER * state["workers"]),
+    }
+
+
+def vendors(sandbox: str, sandbox_grpc: str, google_key: str) -> dict[str, str]:
+    """The vendors' settings that make the sandbox be all of them."""
+    return {
+        **{
+            f"SHOPIFY_{shop.upper()}_{name}": value
+            for shop in ("aurora", "nordlicht")
+            for name, value in {
+                "HOST": f"{sandbox}/shopify/{shop}.myshopify.com",
+                "TOKEN": f"shpat_sandbox_{shop}",
+            }.items()
+        },
+        "TIKTOK_SHOP_AURORA_API_HOST": sandbox,
+        "TIKTOK_SHOP_AURORA_AUTH_HOST": f"{sandbox}/tiktok_auth",
+        "TIKTOK_SHOP_AURORA_APP_KEY": "sandbox_app",
+        "TIKTOK_SHOP_AURORA_APP_SECRET": "sandbox_app_secret_aurora_0123456789",
+        "TIKTOK_SHOP_AURORA_REFRESH_TOKEN": "TTP_refresh_aurora_0",
+        "TIKTOK_SHOP_AURORA_SHOP_ID": "7495000000000000001",
+        "TIKTOK_SHOP_AURORA_REQUESTS_PER_SECOND": "50",
+        "TIKTOK_ORGANIC_AURORA_API_HOST": sandbox,
+        "TIKTOK_ORGANIC_AURORA_CLIENT_ID": "sandbox_client",
+        "TIKTOK_ORGANIC_AURORA_CLIENT_SECRET": "sandbox_client_secret_aurora_0123456789",
+        "TIKTOK_ORGANIC_AURORA_BUSINESS_ID": "sandbox_business_aurora",
+        "TIKTOK_ORGANIC_AURORA_REFRESH_TOKEN": "rft.sandbox_organic_aurora_0",
+        "GA4_AURORA_KEYFILE": google_keyfile(google_key, f"{sandbox}/google/token"),
+        "GA4_AURORA_PROPERTY_ID": "312345678",
+        "GA4_AURORA_API_HOST": sandbox,
+        "KLAVIYO_AURORA_API_HOST": f"{sandbox}/klaviyo",
+        "KLAVIYO_AURORA_API_KEY": "pk_sandbox_aurora_0123456789abcdef",
+        "KLAVIYO_AURORA_CONVERSION_METRIC_ID": "",
+        **advertising(sandbox, sandbox_grpc),
+        "FX_RATES_SOURCE": "include/sandbox/fx_rates.csv",
+        "SLACK_BASE_URL": f"{sandbox}/slack/api/",
+        "SLACK_TOKEN": "xoxb-sandbox",
+        "PAGERDUTY_HOST": f"{sandbox}/pagerduty",
+        "PAGERDUTY_ROUTING_KEY": "sandboxsandboxsandboxsandbox0001",
+        **dict.fromkeys(MAIL_SERVER, ""),
     }
 
 
@@ -353,6 +390,30 @@ def choose_ports(before: Mapping[str, int], running: Collection[str]) -> dict[st
             candidates = (before.get(name, usual), *range(usual, usual + 200))
             chosen[name] = next(port for port in candidates if port not in chosen.values() and is_free(port))
     return chosen
+
+
+def choose_workers(before: int, running: Collection[str]) -> int:
+    """How many Celery workers run the tasks: as many as TRIBUTARY_WORKERS says, else as many as it had, at first none."""
+    said = given().get("TRIBUTARY_WORKERS") or str(before)
+    if not (said.isdecimal() and int(said) <= MOST_WORKERS):
+        raise ProblemError(
+            f"TRIBUTARY_WORKERS is {said!r}, which is not a number of workers.",
+            f"Give a number from 0 (the scheduler runs the tasks itself) to {MOST_WORKERS}.",
+        )
+    workers = int(said)
+    if workers != before and "airflow" in running:
+        raise ProblemError(
+            f"TRIBUTARY_WORKERS is {workers}, but Airflow runs with {before or 'no'} workers already.",
+            "Stop it first: make down.",
+        )
+    if workers:
+        redis_server.binary()
+        if importlib.util.find_spec("celery") is None:
+            raise ProblemError(
+                f"TRIBUTARY_WORKERS is {workers}, but there is no Celery in this environment.",
+                "Run `make celery`, which installs it, or set TRIBUTARY_WORKERS to 0.",
+            )
+    return workers
 
 
 def is_free(port: int) -> bool:

@@ -24,6 +24,7 @@ from tributary.local.environment import METADATA_DATABASE, PORTS, external_postg
 from tributary.local.postgres import wait_until_ready
 from tributary.local.problem import ProblemError
 from tributary.local.progress import Progress, side_by_side
+from tributary.local.workers import answering
 from tributary.paths import CONFIG, DBT_MANIFEST, DBT_PROJECT, ROOT
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def up(installation: Installation, progress: Progress) -> dict[str, str]:
     )
     processes.start(installation, "airflow", env)
     side_by_side(
-        partial(load_settings, installation, env, progress), partial(wait_for_airflow, installation, env, progress)
+        partial(load_settings, installation, env, progress),
+        partial(wait_for_airflow, installation, env, progress),
+        partial(wait_for_workers, installation, env, progress),
     )
     return env
 
@@ -206,7 +209,8 @@ def wait_for_airflow(installation: Installation, env: Mapping[str, str], progres
     with progress.step("Airflow") as step:
         while set((health := api.health()).values()) != {"healthy"}:
             state = ", ".join(f"{name} {status}" for name, status in health.items() if status != "healthy")
-            if set(processes.GROUPS["airflow"]) - set(processes.leaders(installation)) or time.monotonic() > until:
+            stopped = set(processes.wanted(installation, "airflow")) - set(processes.leaders(installation))
+            if stopped or time.monotonic() > until:
                 raise ProblemError(
                     f"Airflow is not healthy: {state}.", "Read the log, then run this command again.", log
                 )
@@ -227,6 +231,23 @@ def wait_for_airflow(installation: Installation, env: Mapping[str, str], progres
             step.say(f"reading {', '.join(sorted(unread))}")
             time.sleep(0.5)
         step.result = env["AIRFLOW_URL"]
+
+
+def wait_for_workers(installation: Installation, env: Mapping[str, str], progress: Progress) -> None:
+    """Wait until every Celery worker answers through Redis; without workers there is nothing to wait for."""
+    if not (names := installation.workers):
+        return
+    until = time.monotonic() + 180
+    with progress.step("Celery workers") as step:
+        while silent := set(names) - answering(env, names).keys():
+            if time.monotonic() > until:
+                raise ProblemError(
+                    f"No answer from {', '.join(sorted(silent))}.",
+                    "Read the log, then run this command again.",
+                    installation.logs / "airflow.log",
+                )
+            step.say(f"no answer yet from {', '.join(sorted(silent))}")
+        step.result = f"{', '.join(names)} through Redis on port {installation.state()['ports']['redis']}"
 
 
 def run(name: str, installation: Installation, env: Mapping[str, str], module: str, *arguments: str) -> str:

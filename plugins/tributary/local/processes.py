@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MARK = "TRIBUTARY_PROCESS_OF"
 # In the order of their start; they stop in the reverse order, because Airflow needs the services until its end.
+# An installation with Celery workers has more: see `wanted`.
 GROUPS = {
     "services": ("postgres", "sandbox"),
     "airflow": ("api-server", "scheduler", "dag-processor", "triggerer"),
@@ -51,8 +52,21 @@ def running(installation: Installation) -> list[Running]:
             group, _, local = env.get(MARK, "").partition(":")
             if local == str(installation.local) and process.pid != os.getpid():
                 name = env.get("HONCHO_PROCESS_NAME")
-                found.append(Running(process, group, name.split(".")[0] if name else None))
+                found.append(Running(process, group, name_of(name) if name else None))
     return found
+
+
+def name_of(name: str) -> str:
+    """honcho numbers every process; only of workers there may be several."""
+    return name if name.startswith("worker.") else name.partition(".")[0]
+
+
+def wanted(installation: Installation, group: str) -> list[str]:
+    """The names of a group's processes that this installation has."""
+    names = [name for name in GROUPS[group] if not (name == "postgres" and external_postgres())]
+    if workers := installation.workers:
+        names += workers if group == "airflow" else ["redis"]
+    return names
 
 
 def leaders(installation: Installation) -> dict[str, psutil.Process]:
@@ -66,9 +80,8 @@ def leaders(installation: Installation) -> dict[str, psutil.Process]:
 
 def start(installation: Installation, group: str, env: Mapping[str, str]) -> None:
     """Start a group detached from this terminal, unless all of it runs; its output goes to a log of its name."""
-    wanted = [name for name in GROUPS[group] if not (name == "postgres" and external_postgres())]
-    alive = leaders(installation)
-    if all(name in alive for name in wanted):
+    names = wanted(installation, group)
+    if set(names) <= leaders(installation).keys():
         return
     stop_group(installation, group)
     log = installation.logs / f"{group}.log"
@@ -85,6 +98,10 @@ def start(installation: Installation, group: str, env: Mapping[str, str]) -> Non
         str(ROOT),
         "-f",
         f"Procfile.{group}",
+        "start",
+        "-c",
+        f"worker={len(installation.workers)}",
+        *dict.fromkeys(name.partition(".")[0] for name in names),
     ]
     marked = {
         **process_env(env),
@@ -98,7 +115,7 @@ def start(installation: Installation, group: str, env: Mapping[str, str]) -> Non
     }
     with log.open("ab") as output:
         manager = subprocess.Popen(
-            [*command, "start", *wanted],
+            command,
             cwd=ROOT,
             env=marked,
             stdin=subprocess.DEVNULL,
@@ -106,7 +123,7 @@ def start(installation: Installation, group: str, env: Mapping[str, str]) -> Non
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    while not all(name in leaders(installation) for name in wanted):
+    while not set(names) <= leaders(installation).keys():
         if manager.poll() is not None:
             raise ProblemError(f"The {group} stopped at once.", "Read the log, then run this command again.", log)
         time.sleep(0.05)

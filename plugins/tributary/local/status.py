@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from tributary.local import processes
+from tributary.local import processes, redis_server
 from tributary.local.airflow_api import AirflowApi
 from tributary.local.environment import external_postgres
 from tributary.local.figures import (
@@ -20,9 +20,10 @@ from tributary.local.figures import (
     table,
 )
 from tributary.local.lifecycle import answers
+from tributary.local.workers import answering
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tributary.local.environment import Installation
 
@@ -34,18 +35,14 @@ def status(installation: Installation) -> tuple[str, bool]:
     env = installation.env()
     if not env:
         return "Nothing was started here yet: make demo", False
-    healths = health(env)
-    alive = processes.leaders(installation)
+    workers = answering(env, installation.workers) if installation.workers else {}
+    healths = health(env) | worker_health(installation, env, workers)
+    # A worker's leader only starts it again.
+    pids = {name: process.pid for name, process in processes.leaders(installation).items()} | workers
     lines = [f"{'':2}{'process':<14}{'pid':>8}{'port':>7}  state"]
     for name, (port, state) in healths.items():
-        pid = (
-            str(alive[name].pid)
-            if name in alive
-            else "elsewhere"
-            if name == "postgres" and external_postgres()
-            else "-"
-        )
-        shown = state if name in alive or pid == "elsewhere" else "stopped"
+        pid = str(pids.get(name) or ("elsewhere" if name == "postgres" and external_postgres() else "-"))
+        shown = state if pid != "-" else "stopped"
         lines.append(f"{'':2}{name:<14}{pid:>8}{port:>7}  {shown}")
     lines.append("")
     lines.append(freshness(env))
@@ -69,6 +66,18 @@ def health(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         "scheduler": ("", airflow["scheduler"]),
         "dag-processor": ("", airflow["dag_processor"]),
         "triggerer": ("", airflow["triggerer"]),
+    }
+
+
+def worker_health(
+    installation: Installation, env: Mapping[str, str], answered: Collection[str]
+) -> dict[str, tuple[str, str]]:
+    """Port and state of Redis and of each Celery worker, if there are any."""
+    if not installation.workers:
+        return {}
+    redis = "healthy" if redis_server.answers(env) else "does not answer"
+    return {"redis": (str(installation.state()["ports"]["redis"]), redis)} | {
+        name: ("", "healthy" if name in answered else "does not answer") for name in installation.workers
     }
 
 

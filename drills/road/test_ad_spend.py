@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.heard import incidents
 from tests.e2e.independent_ads import bank_rates, converted, google_days, meta_days, tiktok_days
+from tests.e2e.test_metrics import FORGOTTEN
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -31,7 +32,7 @@ FIGURES = (
     "account_claimed_value",
 )
 CANADA = "101000000000002"
-RENAMED, DELETED, FORGOTTEN = "120210000000000102", "20110000102", "1810000000000101"
+RENAMED, DELETED = "120210000000000102", "20110000102"
 A_DAY = timedelta(days=1)
 
 Spend = dict[tuple[str, str, str, str], tuple[Any, ...]]

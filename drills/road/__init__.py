@@ -1,0 +1,1 @@
+"""What an installation goes through in days, vendor by vendor, through a real Airflow."""
