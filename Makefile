@@ -30,12 +30,13 @@ logs: .venv/tributary-run ## Follow the logs
 test: env-dev ## The whole test suite
 	@$(RUN) -m pytest --numprocesses 2 --no-loadscope-reorder
 
-lint: env-dev ## Formatting, types, SQL and YAML
+lint: env-dev ## Formatting, types, SQL, YAML and contracts
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 	@$(RUN) -m sqlfluff lint dbt
 	@$(RUN) -m yamllint --strict .
+	@$(RUN) -m tributary.ci.contracts
 
 drill: env-dev ## Through a real Airflow what takes an hour: backfills, vendor by vendor, workers that are killed
 	@$(RUN) -m pytest drills/test_backfills.py

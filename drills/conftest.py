@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drills.house import STOPS, House
+from tests.conftest import pytest_terminal_summary  # noqa: F401 (figures that drills measured are printed, too)
 from tests.e2e.conftest import open_road
 from tributary.paths import ROOT
 

@@ -393,7 +393,7 @@ def choose_ports(before: Mapping[str, int], running: Collection[str]) -> dict[st
 
 
 def choose_workers(before: int, running: Collection[str]) -> int:
-    """How many Celery workers run the tasks: as many as TRIBUTARY_WORKERS says, else as many as it had, at first none."""
+    """How many Celery workers run the tasks: what TRIBUTARY_WORKERS says, else as many as it had, at first none."""
     said = given().get("TRIBUTARY_WORKERS") or str(before)
     if not (said.isdecimal() and int(said) <= MOST_WORKERS):
         raise ProblemError(

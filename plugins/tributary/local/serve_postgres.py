@@ -1,4 +1,7 @@
-"""PostgreSQL in the foreground, for a process manager: its SIGTERM becomes PostgreSQL's fast shutdown."""
+"""PostgreSQL in the foreground, for a process manager: its SIGTERM becomes PostgreSQL's fast shutdown.
+
+By hand it is the server alone, empty if there was none, which is what a backup is restored into.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 def run(server: Server) -> int:
     """Run the server until it ends, and return its exit code."""
+    server.create()
     process = server.start()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

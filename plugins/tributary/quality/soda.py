@@ -12,6 +12,7 @@ from tributary.quality.failed_rows import masked
 os.environ.setdefault("SODA_CORE_TELEMETRY_ENABLED", "false")
 
 from soda_core.common.data_source_connection import DataSourceConnection
+from soda_core.common.exceptions import SodaCoreException
 from soda_core.common.yaml import ContractYamlSource
 from soda_core.contracts.contract_verification import ContractVerificationSession
 from soda_postgres.common.data_sources.postgres_data_source import PostgresDataSourceImpl
@@ -53,6 +54,20 @@ def judge(
     return results
 
 
+def refusal(contract: Path, variables: Mapping[str, str]) -> str | None:
+    """Why Soda would not even begin with a contract: its form is wrong. Nothing is asked of a database."""
+    try:
+        results = ContractVerificationSession.execute(
+            contract_yaml_sources=[ContractYamlSource.from_file_path(str(contract))],
+            variables=dict(variables),
+            data_source_impls=[PostgresDataSourceImpl(_model("nowhere"), connection=None)],
+            only_validate_without_execute=True,
+        )
+    except SodaCoreException as error:
+        return str(error)
+    return results.get_errors_str().strip() or None
+
+
 class _LentConnection(PostgresDataSourceConnection):
     """Soda's view of a connection that the caller opened and will close."""
 
@@ -64,7 +79,10 @@ class _LentConnection(PostgresDataSourceConnection):
 
 
 def _data_source(conn: psycopg.Connection) -> PostgresDataSourceImpl:
+    return PostgresDataSourceImpl(_model(conn.info.dbname), connection=_LentConnection(conn))
+
+
+def _model(database: str) -> PostgresDataSource:
     # Soda's model insists on an address and a password although a connection is lent to it.
-    address = {"host": "lent", "database": conn.info.dbname, "user": "lent", "password": "lent"}
-    model = PostgresDataSource.model_validate({"type": "postgres", "name": "warehouse", "connection": address})
-    return PostgresDataSourceImpl(model, connection=_LentConnection(conn))
+    address = {"host": "lent", "database": database, "user": "lent", "password": "lent"}
+    return PostgresDataSource.model_validate({"type": "postgres", "name": "warehouse", "connection": address})
