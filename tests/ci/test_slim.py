@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.ci.conftest import PullRequest
 
+pytestmark = pytest.mark.timeout(600)
+
 FUNNEL, AOV = "dbt/models/intermediate/ga4/int_ga4__funnel.sql", "dbt/models/marts/metrics/fct_aov.sql"
 TEST, CONTRACT = "dbt/tests/assert_days_are_quiet.sql", "include/contracts/marts/fct_aov.yml"
 ALL_ROWS = "select * from {{ ref('fct_aov') }}"
@@ -59,7 +61,7 @@ def tell(folder: Path, sandbox: str, **given: str) -> subprocess.CompletedProces
 
 def heard(sandbox: str) -> list[str]:
     messages = requests.get(f"{sandbox}/_admin/slack/messages", timeout=20).json()
-    return [message["text"] for message in messages if message["channel"] == CHANNEL]
+    return [message["text"] for message in messages if f"#{message['channel']}" == CHANNEL]
 
 
 def test_only_what_changed_and_what_reads_it_is_built(pull_request: PullRequest) -> None:

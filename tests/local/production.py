@@ -169,13 +169,12 @@ class Production:
 
     def kill(self) -> None:
         """End whatever still runs of it, and what that has started."""
-        families = [
-            (process, process.children(recursive=True)) for process in self.running.values() if process.is_running()
-        ]
-        for process, children in families:
+        first = [process for process in self.running.values() if process.is_running()]
+        others = [child for process in first for child in process.children(recursive=True)]
+        for process in first:
             process.terminate()
-            psutil.wait_procs([process], timeout=20)
-            for left in (process, *children):
-                if left.is_running():
-                    left.kill()
-        self.running.clear()
+        psutil.wait_procs(first, timeout=20)
+        for process in (*first, *others):
+            if process.is_running():
+                process.kill()
+        psutil.wait_procs((*first, *others), timeout=20)
