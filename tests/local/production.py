@@ -174,7 +174,7 @@ class Production:
         for process in first:
             process.terminate()
         psutil.wait_procs(first, timeout=20)
-        for process in (*first, *others):
-            if process.is_running():
-                process.kill()
+        for left in (*first, *others):
+            if left.is_running():
+                left.kill()
         psutil.wait_procs((*first, *others), timeout=20)
