@@ -40,6 +40,7 @@ AIRFLOW_FREE = modules(
     "notify/**/*.py",
     "attribution/**/*.py",
     "backfill/**/*.py",
+    "ci/**/*.py",
     "channels/__init__.py",
     "channels/*/streams.py",
     "channels/*/api.py",
@@ -59,6 +60,7 @@ ALLOWED = {
     "attribution": {"attribution", "paths"},
     "quality": {"quality", "notify"},
     "backfill": {"backfill", "warehouse", "notify", "declaration", "paths"},
+    "ci": {"ci", "channels", "notify", "quality", "warehouse", "paths"},
     "channels": {"channels", "http", "declaration", "paths"},
     "operators": {
         "operators",
