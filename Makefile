@@ -7,13 +7,16 @@ COMPILE = $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links --no-strip-extras --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs test lint drill ui explain docs bench new-channel lock env env-dev
+.PHONY: help demo up down celery status logs test lint drill ui explain docs bench new-channel lock env env-dev
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: env ## From nothing to both merchants' figures on the screen; leaves everything running
 	@$(RUN) -m tributary.local demo
+
+celery: env-dev ## The demo with two Celery workers and a Redis, in .local-celery; TRIBUTARY_WORKERS=4 takes another number
+	@TRIBUTARY_LOCAL=$${TRIBUTARY_LOCAL:-.local-celery} TRIBUTARY_WORKERS=$${TRIBUTARY_WORKERS:-2} $(RUN) -m tributary.local demo
 
 up: env ## Start everything without triggering anything
 	@$(RUN) -m tributary.local up
@@ -40,6 +43,7 @@ lint: env-dev ## Formatting, types, SQL, YAML and contracts
 
 drill: env-dev ## Through a real Airflow what takes an hour: backfills, vendor by vendor, workers that are killed
 	@$(RUN) -m pytest drills/test_backfills.py
+	@$(RUN) -m pytest drills/test_celery.py
 	@$(RUN) -m pytest drills/road
 
 ui: env-dev ## The same forms in a browser, with pictures in .local-drill/pictures (needs Chromium and its driver)

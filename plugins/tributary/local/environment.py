@@ -222,6 +222,8 @@ def derive(installation: Installation, state: Mapping[str, Any]) -> dict[str, st
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(installation.logs / "dag_processor"),
         # After a crash or `make down` in the middle of a task: how long until the task is tried again.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        # One API server answers all tasks: a busy one must not fail them.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
         # A task that has ended is noticed with its next heartbeat, if the news of it came too early.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
