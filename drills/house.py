@@ -75,17 +75,11 @@ class House:
         return date.fromisoformat(self.road.sandbox("GET", "clock")["now"][:10])
 
     def answer(self, user: str, run_id: str, option: str, dag_id: str = BACKFILL) -> None:
-        """Approve or reject what waits. Airflow asks again when an answer comes before it noticed that it waits."""
+        """Approve or reject what waits."""
         task, airflow = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve", self.people(user)
-
-        def is_taken() -> bool:
-            state = str(airflow.call("GET", task)["state"])
-            if state == "awaiting_input" and not airflow.call("GET", f"{task}/-1/hitlDetails")["response_received"]:
-                answer = {"chosen_options": [option], "params_input": {}}
-                airflow.call("PATCH", f"{task}/-1/hitlDetails", json=answer)
-            return state in ("success", "failed")
-
-        self.until(run_id, is_taken, go_on)
+        answer = {"chosen_options": [option], "params_input": {}}
+        airflow.call("PATCH", f"{task}/-1/hitlDetails", json=answer)
+        self.until(run_id, lambda: airflow.call("GET", task)["state"] in ("success", "failed"), go_on)
 
     def state(self, run_id: str, dag_id: str = BACKFILL) -> str:
         return str(self.road.airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
@@ -123,7 +117,7 @@ class House:
 
     def waiting(self, run_id: str, dag_id: str = BACKFILL) -> None:
         """Wait until it waits for somebody."""
-        self.until(run_id, lambda: self.tasks(run_id, dag_id).get("approve") == "awaiting_input", go_on)
+        self.until(run_id, lambda: self.road.has_asked(dag_id, run_id), go_on)
 
     def stopped(self) -> list[psutil.Process]:
         """Processes of this installation that have stopped themselves."""

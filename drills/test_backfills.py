@@ -141,7 +141,7 @@ def test_a_week_and_ninety_days_of_all_channels_read_again(
             def is_waiting(run_id: str = run_id, read: str = read) -> bool:
                 ((windows,),) = house.road.sql(read, house.id(run_id))
                 progress.add(windows)
-                return house.tasks(run_id).get("approve") == "awaiting_input"
+                return house.road.has_asked("backfill", run_id)
 
             house.until(run_id, is_waiting, go_on)
             house.answer("manager", run_id, "Approve")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Road
     from tests.e2e.independent_business import Business
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200, func_only=True)]
 
 HALF_AN_HOUR = timedelta(minutes=30)
 SEEN_LATE = timedelta(days=4)

@@ -11,7 +11,7 @@ from tests.e2e.leaks import logs, rows
 if TYPE_CHECKING:
     from tests.e2e.conftest import Road
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200, func_only=True)]
 
 FIGURES = """
     select md5(string_agg((to_jsonb(orders) - 'customer_key')::text, ' ' order by sales_channel, order_id))

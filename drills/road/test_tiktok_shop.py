@@ -14,7 +14,7 @@ from tests.e2e.test_road import published, second_opinion
 if TYPE_CHECKING:
     from tests.e2e.conftest import Road
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200, func_only=True)]
 
 ZONE = "America/New_York"
 TOTALS = {"likes": "likes_total", "comments": "comments_total", "shares": "shares_total"}

@@ -19,7 +19,7 @@ from tests.e2e.leaks import leaks, planted
 if TYPE_CHECKING:
     from tests.e2e.conftest import Road
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200, func_only=True)]
 
 ZONE = ZoneInfo("America/New_York")
 SEGMENT = ("date", "sessionSource", "sessionMedium", "sessionCampaignName", "landingPage")

@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -23,7 +24,6 @@ from tributary.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PATIENCE = 600
 AGO = timedelta(days=3)
@@ -123,6 +123,13 @@ class Road:
             dag_id: state,
             **{f"{t['task_id']}[{t['rendered_map_index'] or ''}]": t["state"] for t in tasks["task_instances"]},
         }
+
+    def has_asked(self, dag_id: str, run_id: str) -> bool:
+        """Whether an approval waits, and the scheduler knows it: an answer before that is lost, and asked for again."""
+        log = Path(self.env["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]).parent / "airflow.log"
+        task = f"TaskInstance Finished: dag_id={dag_id}, task_id=approve, run_id={run_id}, "
+        told = log.read_text("utf-8", "replace").splitlines()
+        return any(task in line and "state=awaiting_input" in line for line in told)
 
     def _ended(self, dag_id: str, run_id: str) -> str | None:
         state: str = self.airflow.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"]

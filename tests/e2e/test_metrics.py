@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Road
     from tests.e2e.independent_metrics import Row, Table
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200, func_only=True)]
 
 MERCHANTS = ("aurora", "nordlicht")
 FORGOTTEN = "1810000000000101"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Road
 
 # A cycle through a real scheduler takes half a minute on an idle machine; a busy one gets its time.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200, func_only=True)]
 
 ZONES = {"aurora": "America/New_York", "nordlicht": "Europe/Berlin"}
 

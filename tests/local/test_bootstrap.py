@@ -51,7 +51,7 @@ def test_uv_gets_the_indexes_that_pip_has() -> None:
 
 
 def test_a_changed_requirement_asks_for_an_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("requirements-bootstrap.txt", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
+    for name in (*(f"requirements{kind}.txt" for kind in ("", "-bootstrap", "-production", "-dev")), "pyproject.toml"):
         (tmp_path / name).write_text(name)
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     run, dev = bootstrap.fingerprint("run"), bootstrap.fingerprint("dev")
