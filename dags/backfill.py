@@ -22,8 +22,8 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule
 
 from tributary.channels import CHANNELS
-from tributary.operators.approval import ApproveBackfillOperator
-from tributary.operators.backfill import (
+from tributary.operators.backfill.approval import ApproveBackfillOperator
+from tributary.operators.backfill.build import (
     CompareOperator,
     GateBackfillOperator,
     OpenScopeOperator,
@@ -31,10 +31,11 @@ from tributary.operators.backfill import (
     RereadOperator,
     TakeLeaseOperator,
 )
-from tributary.operators.backfill_end import CloseBackfillOperator, PublishBackfillOperator
-from tributary.operators.backfill_request import RequestBackfillOperator
-from tributary.operators.backfill_step import tell_refusal
+from tributary.operators.backfill.end import CloseBackfillOperator, PublishBackfillOperator
+from tributary.operators.backfill.request import RequestBackfillOperator
+from tributary.operators.backfill.step import tell_refusal
 from tributary.operators.dbt import dbt_models
+from tributary.operators.form import reason
 from tributary.operators.retries import RETRY_POLICY
 from tributary.paths import DBT_MANIFEST, MERCHANTS
 from tributary.warehouse.manifest import read_marts
@@ -76,14 +77,7 @@ with DAG(
             "Marts",
             "Only when built again from raw: these and what is made of them; none: all.",
         ),
-        "reason": Param(
-            type="string",
-            minLength=10,
-            maxLength=500,
-            pattern="^[^@]*$",
-            title="Reason",
-            description="At least 10 characters, kept for ever. Nobody's e-mail address.",
-        ),
+        "reason": reason("At least 10 characters, kept for ever. Nobody's e-mail address."),
         "incident": Param(None, type=["string", "null"], title="Incident", description="Its reference, as INC-4711."),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Show the difference; publish nothing."),
     },

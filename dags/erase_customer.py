@@ -25,6 +25,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, AssetAlias, Param, task
 
 from tributary.channels import CHANNELS
+from tributary.operators.form import reason
 from tributary.operators.personal import EraseCustomerOperator
 from tributary.paths import MERCHANTS
 from tributary.warehouse.settings.merchants import load_merchants
@@ -48,14 +49,7 @@ with DAG(
             title="Customer key",
             description="The customer_key of the marts: 64 characters. Not an e-mail address.",
         ),
-        "reason": Param(
-            type="string",
-            minLength=10,
-            maxLength=500,
-            pattern="^[^@]*$",
-            title="Reason",
-            description="At least 10 characters, kept for ever: a ticket's number, say. Nobody's name.",
-        ),
+        "reason": reason("At least 10 characters, kept for ever: a ticket's number, say. Nobody's name."),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Only say how many rows would be masked."),
     },
     default_args={"owner": "data", "retries": 1, "retry_delay": timedelta(seconds=30)},

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from tributary.operators.form import reason
 from tributary.operators.mute import MuteOperator
 
 HOURS = {
@@ -41,13 +42,8 @@ with DAG(
             description="The number in the Slack message, as #12.",
         ),
         "hours": Param(4, type="integer", enum=list(HOURS), values_display=HOURS, title="For how long"),
-        "reason": Param(
-            type="string",
-            minLength=10,
-            maxLength=500,
-            pattern="^[^@]*$",
-            title="Reason",
-            description="At least 10 characters; the thread shows it: a ticket's number, say. Nobody's e-mail address.",
+        "reason": reason(
+            "At least 10 characters; the thread shows it: a ticket's number, say. Nobody's e-mail address."
         ),
     },
     default_args={"owner": "data", "retries": 1, "retry_delay": timedelta(seconds=30)},

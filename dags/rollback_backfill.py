@@ -18,12 +18,13 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param, TriggerRule
 
-from tributary.operators.approval import ApproveBackfillOperator
-from tributary.operators.backfill import TakeLeaseOperator
-from tributary.operators.backfill_end import CloseBackfillOperator
-from tributary.operators.backfill_step import tell_refusal
+from tributary.operators.backfill.approval import ApproveBackfillOperator
+from tributary.operators.backfill.build import TakeLeaseOperator
+from tributary.operators.backfill.end import CloseBackfillOperator
+from tributary.operators.backfill.rollback import PreviewOperator, RequestRollbackOperator, RestoreOperator
+from tributary.operators.backfill.step import tell_refusal
+from tributary.operators.form import reason
 from tributary.operators.retries import RETRY_POLICY
-from tributary.operators.rollback import PreviewOperator, RequestRollbackOperator, RestoreOperator
 
 with DAG(
     dag_id="rollback_backfill",
@@ -39,14 +40,7 @@ with DAG(
             title="Backfill",
             description="Its id, as the thread in Slack and `audit.backfills` show it.",
         ),
-        "reason": Param(
-            type="string",
-            minLength=10,
-            maxLength=500,
-            pattern="^[^@]*$",
-            title="Reason",
-            description="At least 10 characters, kept for ever. Nobody's e-mail address.",
-        ),
+        "reason": reason("At least 10 characters, kept for ever. Nobody's e-mail address."),
         "incident": Param(None, type=["string", "null"], title="Incident", description="Its reference, as INC-4711."),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Show the preview; put nothing back."),
     },

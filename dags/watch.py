@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
+from tributary.operators.backfill.watch import WatchBackfillsOperator
 from tributary.operators.freshness import FreshnessOperator
 from tributary.operators.incident import ReportIncidentOperator
-from tributary.operators.watch_backfills import WatchBackfillsOperator
 
 with DAG(
     dag_id="watch",

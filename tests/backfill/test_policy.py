@@ -18,7 +18,7 @@ from tests.conftest import new_database
 from tests.operators.airflow_run import AirflowRun
 from tributary.backfill.asking.policy import load_policy, read_environment
 from tributary.backfill.state import identify
-from tributary.operators.backfill_request import RequestBackfillOperator
+from tributary.operators.backfill.request import RequestBackfillOperator
 from tributary.paths import POLICY
 from tributary.warehouse.settings.merchants import SettingsError
 

@@ -21,8 +21,8 @@ from tests.backfill.kill_state import production_exactly
 from tests.backfill.kill_world import REPROCESSED
 from tests.operators.airflow_run import AirflowRun
 from tests.operators.conftest import Messengers
-from tributary.operators.backfill import GateBackfillOperator
-from tributary.operators.backfill_end import CloseBackfillOperator, PublishBackfillOperator
+from tributary.operators.backfill.build import GateBackfillOperator
+from tributary.operators.backfill.end import CloseBackfillOperator, PublishBackfillOperator
 from tributary.paths import DBT_PROJECT
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.backfill.kill_estate import Estate
-    from tributary.operators.backfill_step import BackfillOperator
+    from tributary.operators.backfill.step import BackfillOperator
 
 RIGHT = "{{ revenue_of_order('joined') }} as revenue"
 WRONG = "-1 * ({{ revenue_of_order('joined') }}) as revenue"

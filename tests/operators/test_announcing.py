@@ -9,7 +9,7 @@ import pytest
 
 from tests.backfill.rows import asked
 from tests.operators.mail_server import Mailbox, mail_server
-from tributary.operators.announcing import announce
+from tributary.operators.backfill.announcing import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from tests.operators.airflow_run import AirflowRun
 from tributary.backfill.errors import Refused
 from tributary.backfill.lease import take
 from tributary.backfill.state import Backfill, load
-from tributary.operators.approval import ApproveBackfillOperator
+from tributary.operators.backfill.approval import ApproveBackfillOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from tributary.backfill.errors import LeaseLost
 from tributary.backfill.lease import take
 from tributary.backfill.state import Backfill, load
 from tributary.channels import CHANNELS
-from tributary.operators.backfill import GateBackfillOperator, RereadOperator, TakeLeaseOperator
-from tributary.operators.backfill_end import CloseBackfillOperator, PublishBackfillOperator
-from tributary.operators.backfill_step import BackfillOperator, tell_refusal
+from tributary.operators.backfill.build import GateBackfillOperator, RereadOperator, TakeLeaseOperator
+from tributary.operators.backfill.end import CloseBackfillOperator, PublishBackfillOperator
+from tributary.operators.backfill.step import BackfillOperator, tell_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

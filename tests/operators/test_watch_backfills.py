@@ -10,9 +10,9 @@ from airflow.sdk import DAG
 from tests.backfill.rows import asked, let_expire, told
 from tests.operators.airflow_run import AirflowRun
 from tributary.backfill import audit, lease
+from tributary.operators.backfill.watch import ANSWERED, CLOSED, WatchBackfillsOperator
 from tributary.operators.housekeeping import ExpireOperator
 from tributary.operators.incident import ReportIncidentOperator
-from tributary.operators.watch_backfills import ANSWERED, CLOSED, WatchBackfillsOperator
 from tributary.paths import MERCHANTS
 from tributary.warehouse.settings.merchants import apply_merchants, load_merchants
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from tributary.channels import CHANNELS
 from tributary.channels import channel as declared
-from tributary.operators.backfill_step import BackfillOperator
+from tributary.operators.backfill.step import BackfillOperator
 from tributary.operators.gate import GateOperator
 from tributary.operators.vendor import vendor
 from tributary.operators.warehouse import warehouse

@@ -9,8 +9,8 @@ from airflow.sdk.bases.skipmixin import SkipMixin
 
 from tributary.backfill.errors import Refused
 from tributary.channels import CHANNELS
-from tributary.operators.backfill_request import asker_of
-from tributary.operators.backfill_step import BackfillOperator, refuse
+from tributary.operators.backfill.request import asker_of
+from tributary.operators.backfill.step import BackfillOperator, refuse
 from tributary.operators.warehouse import warehouse
 from tributary.paths import DBT_MANIFEST, POLICY
 

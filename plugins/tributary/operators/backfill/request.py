@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 
-from tributary.operators.backfill_step import refuse
+from tributary.operators.backfill.step import refuse
 from tributary.operators.warehouse import warehouse
 from tributary.paths import DBT_MANIFEST, MERCHANTS, POLICY
 

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from tributary.backfill.asking.policy import load_policy
 from tributary.backfill.errors import Refused
-from tributary.operators.backfill_step import BackfillOperator
+from tributary.operators.backfill.step import BackfillOperator
 from tributary.paths import POLICY
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from tributary.backfill.state import load
 from tributary.channels import CHANNELS
-from tributary.operators.announcing import SMTP, announce
-from tributary.operators.backfill_step import BackfillOperator, identify_run
+from tributary.operators.backfill.announcing import SMTP, announce
+from tributary.operators.backfill.step import BackfillOperator, identify_run
 from tributary.operators.warehouse import warehouse
 from tributary.paths import DBT_MANIFEST, POLICY
 

@@ -1,0 +1,1 @@
+"""The steps of the `backfill` and `rollback_backfill` DAGs: thin operators over `tributary.backfill`."""
