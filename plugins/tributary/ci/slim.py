@@ -15,7 +15,6 @@ import json
 import os
 import re
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,11 +24,11 @@ from msgspec.structs import replace
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from tributary.ci.results import told, unreadable
 from tributary.ci.telling import comment
 from tributary.ci.verdict import FILE, Problem, Verdict, keep
 from tributary.paths import DBT_PROJECT, MART_CONTRACTS, RAW_CONTRACTS, ROOT
 from tributary.quality.contract import read
-from tributary.quality.dbt_results import title_of
 from tributary.quality.gate import verify
 
 if TYPE_CHECKING:
@@ -45,11 +44,6 @@ _CHANGED, _ALL = "state:modified", "path:models"
 _MADE = "select schemaname, viewname from pg_views union all select schemaname, tablename from pg_tables"
 _MERCHANTS = "select merchant_id from ops.merchants order by merchant_id"
 _CONNECTED = "select merchant_id, channel from ops.merchant_channels order by merchant_id, channel"
-
-_IN_FILE = re.compile(r"(?:^|[\s(])((?:models|macros|tests)/[\w/]+\.(?:sql|yml|md))", re.MULTILINE)
-_YAML = re.compile(r"Error reading \w+: ([\w/]+\.yml)")
-_LINE = re.compile(r"^\s*(?:Syntax error near )?line (\d+)", re.MULTILINE)
-_STATEMENT_LINE = re.compile(r"^\s*LINE \d+: (.*)$", re.MULTILINE)
 
 
 class Dbt:
@@ -83,7 +77,7 @@ def judge(conn: psycopg.Connection, production: Path, schema: str, out: Path) ->
     dbt = Dbt(schema, out / "dbt")
     read_project = dbt.read()
     if not read_project.success:
-        return Verdict(errors=[_unreadable(str(read_project.exception))])
+        return Verdict(errors=[unreadable(str(read_project.exception))])
     state = _state(conn, production, out)
     changed_vars = _changed_vars(production)
     selected = _ALL if changed_vars else _CHANGED
@@ -91,14 +85,12 @@ def judge(conn: psycopg.Connection, production: Path, schema: str, out: Path) ->
     listed = dbt("ls", "--select", selected, "--resource-type", "model", "--output", "name", "--quiet", *with_state)
     ran = dbt("build", "--select", f"{selected}+", "--defer", "--favor-state", *with_state)
     if ran.result is None:
-        return Verdict(errors=[_unreadable(str(ran.exception))])
-    verdict = _verdict(cast("list[str]", listed.result), ran.result)
-    notes = (
-        [f"vars of dbt_project.yml changed ({', '.join(changed_vars)}): every model was built"] if changed_vars else []
-    )
-    if not verdict.errors:
-        verdict = _with_contracts(conn, verdict, production, schema)
-    return replace(verdict, notes=notes)
+        return Verdict(errors=[unreadable(str(ran.exception))])
+    verdict = told(cast("list[str]", listed.result), ran.result)
+    if changed_vars:
+        note = f"vars of dbt_project.yml changed ({', '.join(changed_vars)}): every model was built"
+        verdict = replace(verdict, notes=[note])
+    return verdict if verdict.errors else _with_contracts(conn, verdict, production, schema)
 
 
 def _state(conn: psycopg.Connection, production: Path, out: Path) -> Path:
@@ -125,67 +117,6 @@ def _changed_vars(production: Path) -> list[str]:
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
-def _verdict(changed: Sequence[str], ran: Any) -> Verdict:
-    """What dbt's results say: of models what became of them, of tests what is wrong."""
-    models = defaultdict[str, list[str]](list)
-    problems = defaultdict[str, list[Problem]](list)
-    tests = 0
-    for result in ran.results:
-        node, status, said = result.node, str(result.status), str(result.message or "")
-        is_model = node.resource_type == "model"
-        if is_model:
-            models[status].append(node.name)
-        elif status != "skipped":
-            tests += 1
-        if status in ("error", "fail", "warn"):
-            title = node.name if is_model else _title(node)
-            problems[status].append(Problem(title, _place(node, said), _words(said)))
-    return Verdict(
-        changed=sorted(changed),
-        built=sorted(models["success"]),
-        skipped=sorted(models["skipped"]),
-        tests=tests,
-        errors=problems["error"],
-        blocking=problems["fail"],
-        warnings=problems["warn"],
-    )
-
-
-def _title(test: Any) -> str:
-    if test.resource_type == "unit_test":
-        return f"{test.model}: {test.name.replace('_', ' ')}"
-    return title_of(test.to_dict())
-
-
-def _place(node: Any, said: str) -> str:
-    """The file that is to be mended, with the line that dbt or the database means."""
-    file = Path(node.original_file_path)
-    if quoted := _STATEMENT_LINE.search(said):
-        # The database counts lines of the statement that dbt made; what it quotes is found again in the model.
-        if node.resource_type == "unit_test":
-            file = next(DBT_PROJECT.glob(f"models/**/{node.model}.sql")).relative_to(DBT_PROJECT)
-        lines = (DBT_PROJECT / file).read_text().splitlines()
-        found = [number for number, line in enumerate(lines, 1) if quoted[1].strip(" .") in line]
-        if len(found) == 1:
-            return f"dbt/{file}:{found[0]}"
-    line = _LINE.search(said)
-    return f"dbt/{file}:{line[1]}" if line else f"dbt/{file}"
-
-
-def _unreadable(said: str) -> Problem:
-    """What keeps dbt from reading the project at all."""
-    file, yml, line = _IN_FILE.search(said), _YAML.search(said), _LINE.search(said)
-    place = "dbt"
-    if file or yml:
-        place = f"dbt/{file[1]}" if file else f"dbt/models/{yml[1]}"  # type: ignore[index]
-    return Problem("The project cannot be read", f"{place}:{line[1]}" if line else place, _words(said))
-
-
-def _words(said: str) -> str:
-    """Without the path of this machine at its end."""
-    return re.sub(r"\n\s*compiled code at .*", "", said).replace(f"{ROOT}/", "").strip()
-
-
 def _with_contracts(conn: psycopg.Connection, verdict: Verdict, production: Path, schema: str) -> Verdict:
     """Add what the contracts say of every merchant: those of built marts, and those that changed themselves."""
     marts = [file for file in _contracts(MART_CONTRACTS) if file.stem in verdict.built or _differs(file, production)]
@@ -196,10 +127,8 @@ def _with_contracts(conn: psycopg.Connection, verdict: Verdict, production: Path
     for merchant_id, channel in conn.execute(_CONNECTED).fetchall():
         if of_channel := [file for file in raw if file.stem.startswith(f"{channel}_")]:
             asked.append((merchant_id, of_channel, "raw"))
-    tests, of_outcome = (
-        verdict.tests,
-        {"error": [*verdict.errors], "failed": [*verdict.blocking], "warned": [*verdict.warnings]},
-    )
+    tests = verdict.tests
+    of_outcome = {"error": [*verdict.errors], "failed": [*verdict.blocking], "warned": [*verdict.warnings]}
     for merchant_id, files, place in asked:
         findings = verify(conn, files, {"schema": place, "merchant_id": merchant_id})
         tests += len(findings)
