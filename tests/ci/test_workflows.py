@@ -106,12 +106,18 @@ def test_whatever_they_run_is_there() -> None:
 
 
 def test_every_test_is_in_one_part() -> None:
-    [matrix] = [job["strategy"]["matrix"]["include"] for _, job in jobs() if "strategy" in job]
+    matrix = dict(jobs())["tests: tests"]["strategy"]["matrix"]["include"]
     parts = [folder for part in matrix for folder in part["folders"].split()]
     there = sorted(
         {f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in (ROOT / "tests").glob("*/test_*.py")}
     )
     assert sorted(parts) == there
+
+
+def test_the_night_drills_what_make_drill_does() -> None:
+    by_hand = re.findall(r"-m pytest (drills/\S+)", (ROOT / "Makefile").read_text())
+    [ui] = [path for path in by_hand if path.endswith("_ui.py")]
+    assert sorted({*by_hand} - {ui}) == sorted(dict(jobs())["nightly: drill"]["strategy"]["matrix"]["drill"])
 
 
 def test_who_owns_a_file_is_said_of_files_that_are_there() -> None:
