@@ -34,7 +34,6 @@ SHARED = (
     "plugins/tributary/local/environment.py",
     "plugins/tributary/provider.py",
     ".env.example",
-    "docker-compose.yaml",
 )
 """Files that every channel adds a few lines to."""
 _FIRST_PARTY = ("tributary", "sandbox")
@@ -156,14 +155,13 @@ def the_installation_knows_it(root: Path, channel: Channel) -> Iterator[str]:
             )
 
 
-def its_variables_are_everywhere(root: Path, channel: Channel) -> Iterator[str]:
-    """What its connections take from the environment can be set, in `.env` and for containers."""
+def its_variables_are_listed(root: Path, channel: Channel) -> Iterator[str]:
+    """What its connections take from the environment is listed for whoever has to set it."""
     for connection in _settings(root)["connections"]:
         if connection["conn_type"] == channel.conn_type:
-            for variable in re.findall(r"\$\{(\w+)\}", str(connection)):
-                for file in (".env.example", "docker-compose.yaml"):
-                    if not re.search(rf"\b{variable}\b", (root / file).read_text()):
-                        yield f"{file}: does not name {variable}, which {connection['conn_id']} takes"
+            for variable in re.findall(r"\$\{(\w+)", str(connection)):
+                if not re.search(rf"\b{variable}\b", (root / ".env.example").read_text()):
+                    yield f".env.example: does not name {variable}, which {connection['conn_id']} takes"
 
 
 def every_raw_table_is_covered(root: Path, channel: Channel) -> Iterator[str]:
@@ -270,7 +268,7 @@ CHECKS: tuple[Check, ...] = (
     the_hook_is_one,
     the_connection_has_a_form,
     the_installation_knows_it,
-    its_variables_are_everywhere,
+    its_variables_are_listed,
     every_raw_table_is_covered,
     dbt_knows_how_old_it_may_be,
     its_calls_can_be_counted,

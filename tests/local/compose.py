@@ -45,8 +45,11 @@ def _value(match: re.Match[str], env: Mapping[str, str]) -> str:
 
 
 def read(env: Mapping[str, str]) -> dict[str, Any]:
-    """The whole file, as `docker compose config` shows it."""
+    """The whole file, as `docker compose config` shows it with these variables in the environment's file."""
     document: dict[str, Any] = interpolated(yaml.safe_load(COMPOSE), env)
+    for service in document["services"].values():
+        if service.pop("env_file", None):
+            service["environment"] = {**env, **service["environment"]}
     return document
 
 

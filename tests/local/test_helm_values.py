@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tributary.local.settings import SETTINGS, read_settings
 from tributary.paths import ROOT
 
 if TYPE_CHECKING:
@@ -54,14 +55,6 @@ def test_the_job_takes_the_steps_of_composes_init() -> None:
     assert steps(JOB["args"][-1]) == steps(script) != []
 
 
-def test_what_compose_has_a_default_for_has_the_same_here() -> None:
-    texts = {name: re.fullmatch(r"\$\{\w+:-(.*)\}", str(text)) for name, text in INIT["environment"].items()}
-    shared = COMPOSE["services"]["scheduler"]["environment"]
-    defaults = {name: found[1] for name, found in texts.items() if found and name not in shared}
-    given = {name: value for name, value in named(JOB["env"]).items() if not name.startswith("WAREHOUSE_")}
-    assert given == defaults
-
-
 @pytest.fixture
 def environment_of_step(tmp_path: Path) -> dict[str, str]:
     """What the job's last step finds in its environment, with an .env as it is made for compose."""
@@ -84,6 +77,7 @@ def test_the_job_finds_all_that_composes_init_finds(environment_of_step: dict[st
     wanted = INIT["environment"].keys() - CHARTS_OWN - {"TRIBUTARY_POSTGRES_URL"}
     assert {name for name in wanted - environment_of_step.keys() if "__CELERY" not in name} == set()
     assert environment_of_step["GA4_AURORA_KEYFILE"].startswith('{"type": "service_account"')
+    assert len(read_settings(SETTINGS, environment_of_step)["connections"]) > 10
     password = environment_of_step["WAREHOUSE_PASSWORD"]
     assert (
         environment_of_step["WAREHOUSE_URL"] == f"postgresql://tributary_pipeline:{password}@db.example:5432/tributary"

@@ -37,7 +37,7 @@ def main() -> None:
     )
     env = new_secrets()
     if parser.parse_args().demo:
-        env |= vendors(SANDBOX, SANDBOX_GRPC, new_private_key())
+        env |= {"TRIBUTARY_ENV_FILE": "demo.env"} | vendors(SANDBOX, SANDBOX_GRPC, new_private_key())
     sys.stdout.write("".join(f"{name}={shlex.quote(value)}\n" for name, value in env.items()))
 
 

@@ -1,11 +1,16 @@
 """Loads `airflow_settings.yaml`, the one source of connections, pools and variables, into Airflow's metadata.
 
-The file has the Astro CLI's format. Secrets are not in it: `${NAME}` stands for an environment variable. Loading twice
-changes nothing, and entries that somebody made in the UI under other names stay.
+The file has the Astro CLI's format. Secrets are not in it: `${NAME}` stands for an environment variable, which must be
+there, and `${NAME:-value}` has a value without it. Loading twice changes nothing, and entries that somebody made in the
+UI under other names stay.
+
+python -m tributary.local.settings            loads them
+python -m tributary.local.settings --print    prints them with the variables in place, as the Astro CLI wants them
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETTINGS = ROOT / "airflow_settings.yaml"
-REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
 CONNECTION = {
     "conn_id": "conn_id",
     "conn_type": "conn_type",
@@ -66,12 +71,13 @@ def expand(value: Any, env: Mapping[str, str], where: str) -> Any:
         return value
 
     def replace(match: re.Match[str]) -> str:
-        if match[1] not in env:
+        name, default = match.groups()
+        if not env.get(name) and default is None:
             raise SettingsError(
-                f"{where}: the environment variable {match[1]} is not set. Set it in .env beside the Makefile, "
+                f"{where}: the environment variable {name} is not set. Set it in .env beside the Makefile, "
                 "or in the environment of whatever loads this file."
             )
-        return env[match[1]]
+        return env.get(name) or default or ""
 
     return REFERENCE.sub(replace, value)
 
@@ -117,8 +123,18 @@ def connection_arguments(entry: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Load the file, or print it."""
+    parser = argparse.ArgumentParser(prog="python -m tributary.local.settings", description=load.__doc__)
+    parser.add_argument("--print", action="store_true", help="print them with the variables in place instead")
     try:
-        sys.stdout.write(load() + "\n")
+        if parser.parse_args().print:
+            yaml.safe_dump({"airflow": read_settings(SETTINGS, os.environ)}, sys.stdout, sort_keys=False)
+        else:
+            sys.stdout.write(load() + "\n")
     except SettingsError as error:
         sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
