@@ -48,11 +48,17 @@ def wrong(house: House) -> Iterator[tuple[dict[tuple[str, str], str], dict[tuple
     assert house.digests() == right, "the drill leaves the figures as it found them"
 
 
-KILLS = {"lease": 1, "scope": 1, "publish": 2, "close": 1}
-"""By step, when it stops for the how-manieth time it is killed: a publication stops in it, and behind it."""
+KILLS = {
+    "lease": ("lease", 1),
+    "scope": ("scope", 1),
+    "in the publication": ("publish", 1),
+    "behind the publication": ("publish", 2),
+    "close": ("publish", 3),
+}
+"""The step that the backfill is in, and the how-manieth stop in it. `close` is none: it says in which one it ended."""
 
 
-@pytest.mark.parametrize("kill_at", [("publish", 1), *KILLS.items()], ids=lambda at: f"{at[0]} {at[1]}")
+@pytest.mark.parametrize("kill_at", KILLS.values(), ids=KILLS)
 def test_killed_in_a_step_it_ends_as_if_nothing_had_been(
     house: House, wrong: tuple[object, object], kill_at: tuple[str, int]
 ) -> None:
