@@ -41,7 +41,7 @@ lint: env-dev ## Formatting, types, SQL, YAML and contracts
 	@$(RUN) -m yamllint --strict .
 	@$(RUN) -m tributary.ci.contracts
 
-drill: env-dev ## Through a real Airflow what takes an hour: backfills, vendor by vendor, workers that are killed
+drill: env-dev ## Through a real Airflow what takes hours: backfills, vendor by vendor, workers that are killed
 	@$(RUN) -m pytest drills/test_backfills.py
 	@$(RUN) -m pytest drills/test_celery.py
 	@$(RUN) -m pytest drills/road
