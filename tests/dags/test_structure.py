@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG, RetryAction, TaskGroup, TriggerRule
 from airflow.sdk.exceptions import ParamValidationError
 
@@ -223,7 +224,7 @@ def test_whatever_becomes_of_it_its_end_is_recorded_when_nothing_is_at_work_any_
 ) -> None:
     dag = dags[dag_id]
     close = dag.get_task("close")
-    assert (close.is_teardown, close.on_failure_fail_dagrun) == (True, True)
+    assert close.is_teardown
     assert close.trigger_rule == TriggerRule.ALL_DONE_SETUP_SUCCESS
     assert [task.task_id for task in dag.tasks if task.is_setup] == ["request"]
     # A task that fails lets all after it fail at once, while its neighbours go on.
@@ -233,6 +234,26 @@ def test_whatever_becomes_of_it_its_end_is_recorded_when_nothing_is_at_work_any_
     # What was rejected is skipped by nobody's rule: only what is not needed is.
     skips = {"scope", "publish", "restore"} & set(dag.task_ids)
     assert {dag.get_task(task_id).trigger_rule for task_id in skips} == {TriggerRule.NONE_FAILED}
+
+
+class Instance(NamedTuple):
+    """What Airflow looks at of a task's instance."""
+
+    task_id: str
+    state: str
+
+
+@pytest.mark.parametrize(("dag_id", "last"), [("backfill", "publish"), ("rollback_backfill", "restore")])
+def test_a_run_fails_when_nothing_could_be_published_however_well_it_was_closed(
+    dags: dict[str, DAG], dag_id: str, last: str
+) -> None:
+    dag = dags[dag_id]
+    instances = {Instance(task_id, "any") for task_id in dag.task_ids}
+    deciding = DagRun(dag_id=dag_id)._tis_for_dagrun_state(dag=dag, tis=instances)
+    assert {instance.task_id for instance in deciding} == {last}
+    # It fails with whatever fails before it.
+    before = dag.get_task(last).get_flat_relative_ids(upstream=True)
+    assert before == set(dag.task_ids) - {last, "close"}
 
 
 def test_a_backfill_builds_in_its_own_schema_over_its_own_view_of_raw(dags: dict[str, DAG]) -> None:
